@@ -1,0 +1,124 @@
+"""What comes down from an agent: one `Event` for each thing that happened, in the order in which it happened.
+
+Which events are kept in a session is decided in `turns.journal`; this module only says what an event is.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+import msgspec
+
+from fullduplex.events.actions import EventActions
+from fullduplex.types.content import Content, FunctionCall, FunctionResponse
+from fullduplex.types.live import (
+    LiveServerGoAway,
+    LiveServerSessionResumptionUpdate,
+    LiveServerSetupComplete,
+    LiveServerToolCallCancellation,
+    Transcription,
+    UsageMetadata,
+    VoiceActivity,
+)
+from fullduplex.types.struct import Message, coerce
+
+
+def _nothing() -> str:
+    return ""
+
+
+class NodeInfo(Message):
+    """Where in a workflow the event arose; empty outside one."""
+
+    path: str = msgspec.field(default_factory=_nothing)
+
+
+class Event(Message):
+    """One thing that happened in a run: something said or heard, a tool called, a turn ended, an error.
+
+    Three flags say how to read it. `partial`: more of the same text or transcript follows, and the whole comes at the
+    end with `partial` false. `interrupted`: the user spoke over the agent; stop playback. `turn_complete`: the agent
+    has finished its turn. `timestamp` is in seconds since the epoch.
+    """
+
+    content: Content | None = None
+    partial: bool | None = None
+    turn_complete: bool | None = None
+    interrupted: bool | None = None
+    generation_complete: bool | None = None
+    input_transcription: Transcription | None = None
+    output_transcription: Transcription | None = None
+    usage_metadata: UsageMetadata | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    recoverable: bool | None = None
+    finish_reason: str | None = None
+    turn_complete_reason: str | None = None
+    interaction_status: str | None = None
+    grounding_metadata: dict[str, Any] | None = None
+    live_session_resumption_update: LiveServerSessionResumptionUpdate | None = None
+    live_session_id: str | None = None
+    go_away: LiveServerGoAway | None = None
+    setup_complete: LiveServerSetupComplete | None = None
+    tool_call_cancellation: LiveServerToolCallCancellation | None = None
+    voice_activity: VoiceActivity | None = None
+    model_version: str | None = None
+    custom_metadata: dict[str, Any] | None = None
+    avg_logprobs: float | None = None
+    logprobs_result: dict[str, Any] | None = None
+    cache_metadata: dict[str, Any] | None = None
+    citation_metadata: dict[str, Any] | None = None
+    interaction_id: str | None = None
+    environment_id: str | None = None
+    invocation_id: str = msgspec.field(default_factory=_nothing)
+    author: str = msgspec.field(default_factory=_nothing)
+    actions: EventActions = msgspec.field(default_factory=EventActions)
+    output: Any = None
+    node_info: NodeInfo = msgspec.field(default_factory=NodeInfo)
+    long_running_tool_ids: set[str] | None = None
+    branch: str | None = None
+    isolation_scope: str | None = None
+    id: str = msgspec.field(default_factory=lambda: Event.new_id())
+    timestamp: float = msgspec.field(default_factory=time.time)
+
+    def __post_init__(self) -> None:
+        if self.content is not None and not isinstance(self.content, Content):
+            self.content = coerce(Content, self.content)
+        if type(self.actions) is not EventActions:
+            self.actions = coerce(EventActions, self.actions)
+
+    @staticmethod
+    def new_id() -> str:
+        """A fresh event id: a random UUID, drawn without asking the system for every one (ids are no secrets)."""
+        digits = f"{random.getrandbits(128):032x}"
+        variant = "89ab"[int(digits[16], 16) & 3]
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+    def get_function_calls(self) -> list[FunctionCall]:
+        """The tool calls in this event, in order."""
+        return [part.function_call for part in self._parts() if part.function_call is not None]
+
+    def get_function_responses(self) -> list[FunctionResponse]:
+        """The tool answers in this event, in order."""
+        return [part.function_response for part in self._parts() if part.function_response is not None]
+
+    def has_trailing_code_execution_result(self) -> bool:
+        """Whether the last part is the result of code that the backend ran."""
+        parts = self._parts()
+        return bool(parts) and parts[-1].code_execution_result is not None
+
+    def is_final_response(self) -> bool:
+        """Whether this event ends the agent's answer to what was asked: nothing is called and nothing follows."""
+        if self.actions.skip_summarization or self.long_running_tool_ids:
+            return True
+        return not (
+            self.get_function_calls()
+            or self.get_function_responses()
+            or self.partial
+            or self.has_trailing_code_execution_result()
+        )
+
+    def _parts(self) -> list[Any]:
+        return self.content.parts or [] if self.content is not None else []

@@ -1,0 +1,203 @@
+"""What the user's side sends to a live run: methods that never wait, from any thread, in order.
+
+The bounds and what is dropped past them are decided in `turns.media_queue`; here are the lock and the wake-up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fullduplex.requests.live_request import LiveRequest
+from fullduplex.turns.media_queue import Counters, Kind, Limits, MediaQueue, audio_seconds
+from fullduplex.types.content import Blob, Content
+from fullduplex.types.live import ActivityEnd, ActivityStart
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class QueueStats:
+    """How a queue stands: what waits, for how long (seconds), and what was dropped since it was made."""
+
+    depth: int
+    audio_s: float
+    oldest_age_s: float
+    dropped_audio_chunks: int
+    dropped_audio_s: float
+    dropped_frames: int
+
+
+class LiveRequestQueue:
+    """Carries the user's input to one `run_live`. Make one for each run and close it in a `finally`.
+
+    Every method returns at once and may be called from any thread, before or after an event loop exists. Requests
+    leave in order, one by one. Past `limits` (5 s of audio; 10,000 messages) audio and video are dropped by the policy
+    of `turns.media_queue` and counted in `stats()`; anything else raises `QueueFull`. After `close()` further sends are
+    ignored, and another run on this queue ends at once.
+    """
+
+    def __init__(self, *, limits: Limits | None = None) -> None:
+        self._waiting: MediaQueue[LiveRequest] = MediaQueue(limits)
+        self._queue = _AsyncioQueueView(self._waiting)
+        self._lock = threading.Lock()
+        self._closed = False
+        self._getter: _Waiter | None = None
+        self._close_waiters: list[_Waiter] = []
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close()` was called; it stays true."""
+        return self._closed
+
+    def close(self) -> None:
+        """Ends the run once all that was sent before is on its way."""
+        with self._lock:
+            self._closed = True
+            waiters = [*self._close_waiters, self._getter]
+            self._close_waiters, self._getter = [], None
+        for waiter in waiters:
+            _wake(waiter)
+
+    def send_content(self, content: Content, partial: bool = False) -> None:
+        """Sends a turn (text, or tool answers); `partial=True` adds context without asking for an answer."""
+        self._put(LiveRequest(content=content, partial=partial))
+
+    def send_realtime(self, blob: Blob) -> None:
+        """Sends live media: audio as PCM16 mono with its rate in the mime type, or one JPEG frame of video."""
+        request = LiveRequest(blob=blob)
+        media = request.blob
+        if media is None or not media.mime_type or media.data is None:
+            self._put(request)
+        elif media.mime_type.startswith("audio/"):
+            self._put(request, Kind.AUDIO, audio_seconds(len(media.data), media.mime_type))
+        else:
+            self._put(request, Kind.VIDEO)
+
+    def send_activity_start(self) -> None:
+        """Says that the user begins to speak (automatic detection is off)."""
+        self._put(LiveRequest(activity_start=ActivityStart()))
+
+    def send_activity_end(self) -> None:
+        """Says that the user has ended."""
+        self._put(LiveRequest(activity_end=ActivityEnd()))
+
+    def send_audio_stream_end(self) -> None:
+        """Says that the microphone was closed: the model need not wait for more of the sentence."""
+        self._put(LiveRequest(audio_stream_end=True))
+
+    def send(self, req: LiveRequest) -> None:
+        """Sends any request; a `LiveRequest` with `close=True` closes the queue."""
+        if req.close:
+            self.close()
+        elif req.blob is not None and not (
+            req.content or req.activity_start or req.activity_end or req.audio_stream_end or req.state_delta
+        ):
+            self.send_realtime(req.blob)
+        else:
+            self._put(req)
+
+    async def get(self) -> LiveRequest:
+        """The next request; on a closed queue with nothing left, one whose `close` is true. One waiter at a time."""
+        while True:
+            with self._lock:
+                if len(self._waiting):
+                    return self._waiting.pop()
+                if self._closed:
+                    return LiveRequest(close=True)
+                waiter = self._getter = _waiter()
+            await waiter.future
+
+    async def wait_closed(self) -> None:
+        """Returns when `close()` was called."""
+        with self._lock:
+            if self._closed:
+                return
+            waiter = _waiter()
+            self._close_waiters.append(waiter)
+        try:
+            await waiter.future
+        finally:
+            with self._lock:
+                if waiter in self._close_waiters:
+                    self._close_waiters.remove(waiter)
+
+    def qsize(self) -> int:
+        """How many requests wait."""
+        return len(self._waiting)
+
+    def stats(self) -> QueueStats:
+        """How the queue stands now."""
+        with self._lock:
+            dropped: Counters = self._waiting.counters
+            return QueueStats(
+                depth=len(self._waiting),
+                audio_s=self._waiting.audio_s,
+                oldest_age_s=self._waiting.age(time.monotonic()),
+                dropped_audio_chunks=dropped.dropped_audio_chunks,
+                dropped_audio_s=dropped.dropped_audio_s,
+                dropped_frames=dropped.dropped_frames,
+            )
+
+    def answer(self, request: LiveRequest) -> None:
+        """Sends a tool's answer for the engine, on a closed queue too, because the run may still be draining."""
+        self._put(request, even_closed=True)
+
+    def _put(
+        self, request: LiveRequest, kind: Kind = Kind.CONTROL, seconds: float = 0.0, even_closed: bool = False
+    ) -> None:
+        with self._lock:
+            if self._closed and not even_closed:
+                logger.debug("request ignored: the queue is closed")
+                return
+            dropped = self._waiting.counters.dropped_audio_chunks
+            self._waiting.push(request, time.monotonic(), kind, seconds)
+            lost = self._waiting.counters.dropped_audio_chunks - dropped
+            getter, self._getter = self._getter, None
+        if lost:
+            logger.warning("the model does not keep up: dropped %d chunks of waiting audio", lost)
+        _wake(getter)
+
+
+class _Waiter(NamedTuple):
+    """Somebody on an event loop who waits, and the thread of that loop."""
+
+    loop: asyncio.AbstractEventLoop
+    thread: int
+    future: asyncio.Future[None]
+
+
+def _waiter() -> _Waiter:
+    loop = asyncio.get_running_loop()
+    return _Waiter(loop, threading.get_ident(), loop.create_future())
+
+
+def _wake(waiter: _Waiter | None) -> None:
+    if waiter is None:
+        return
+    if waiter.thread == threading.get_ident():
+        _finish(waiter.future)
+    elif not waiter.loop.is_closed():
+        waiter.loop.call_soon_threadsafe(_finish, waiter.future)
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+class _AsyncioQueueView:
+    """Stands where ADK's queue has an `asyncio.Queue`, because published samples read `queue._queue.qsize()`."""
+
+    def __init__(self, waiting: MediaQueue[LiveRequest]) -> None:
+        self._waiting = waiting
+
+    def qsize(self) -> int:
+        return len(self._waiting)
+
+    def empty(self) -> bool:
+        return not len(self._waiting)

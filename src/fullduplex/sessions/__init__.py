@@ -1,0 +1,14 @@
+"""What is remembered of conversations: sessions, their state, and the stores that keep them."""
+
+from fullduplex.sessions.base import BaseSessionService, GetSessionConfig, ListSessionsResponse, Session
+from fullduplex.sessions.in_memory import InMemorySessionService
+from fullduplex.sessions.state import State
+
+__all__ = [
+    "BaseSessionService",
+    "GetSessionConfig",
+    "InMemorySessionService",
+    "ListSessionsResponse",
+    "Session",
+    "State",
+]

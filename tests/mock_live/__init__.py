@@ -1,0 +1,1 @@
+"""Tests of Mock Live. The pure parts open no socket and take no time."""

@@ -1,0 +1,77 @@
+"""What a run knows: its session, its settings, its agent, and the engine that it is handed."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from fullduplex.agents.run_config import RunConfig
+from fullduplex.errors import FullduplexError
+from fullduplex.events import Event
+from fullduplex.requests import LiveRequestQueue
+from fullduplex.sessions import BaseSessionService, Session
+from fullduplex.tools.context import CallbackContext, Context, ReadonlyContext, ToolContext
+
+if TYPE_CHECKING:
+    from fullduplex.agents.base import BaseAgent
+
+__all__ = ["CallbackContext", "Context", "InvocationContext", "LiveEngine", "ReadonlyContext", "Stop", "ToolContext"]
+
+
+class LiveEngine(Protocol):
+    """What runs an agent live; the runner hands one down, so that agents import nothing from above."""
+
+    def run(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
+        """The events of `ctx.agent`'s run, until it ends."""
+
+
+class Stop:
+    """Ends a run from outside: by another run that takes over its session, or by the runner's close."""
+
+    def __init__(self) -> None:
+        self.reason: FullduplexError | None = None
+        self.asked = asyncio.Event()
+        self.done = asyncio.Event()
+
+    async def now(self, reason: FullduplexError | None = None) -> None:
+        """Ends the run, with `reason` as its error, and returns when it has let go of its session."""
+        self.reason = reason
+        self.asked.set()
+        await self.done.wait()
+
+
+@dataclass
+class InvocationContext:
+    """One run of an agent. `end_invocation` set to True ends it before it connects."""
+
+    invocation_id: str
+    session: Session
+    session_service: BaseSessionService
+    agent: BaseAgent
+    run_config: RunConfig
+    live_request_queue: LiveRequestQueue
+    engine: LiveEngine
+    stop: Stop = field(default_factory=Stop)
+    end_invocation: bool = False
+
+    @property
+    def agent_name(self) -> str:
+        """The agent that runs."""
+        return self.agent.name
+
+    @property
+    def app_name(self) -> str:
+        """The app that the session belongs to."""
+        return self.session.app_name
+
+    @property
+    def user_id(self) -> str:
+        """The user that the session belongs to."""
+        return self.session.user_id
+
+    def for_agent(self, agent: BaseAgent) -> InvocationContext:
+        """The same run, with `agent` at work."""
+        return self if agent is self.agent else dataclasses.replace(self, agent=agent)

@@ -1,0 +1,59 @@
+"""What the model is told: an agent's instruction with the session's state filled in, and who it is."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable
+
+from fullduplex.sessions import State
+from fullduplex.tools.context import ReadonlyContext
+
+InstructionProvider = Callable[[ReadonlyContext], str | Awaitable[str]]
+
+_PLACEHOLDER = re.compile(r"(?<![\\${])\{+[^{}]*\}+")
+_PREFIXES = (State.APP_PREFIX, State.USER_PREFIX, State.TEMP_PREFIX)
+
+
+async def resolve(instruction: str | InstructionProvider, context: ReadonlyContext) -> str:
+    """The instruction's text: a string with its `{variables}` filled in, or what a provider returns, left as it is."""
+    if isinstance(instruction, str):
+        return fill(instruction, context)
+    text = instruction(context)
+    return await text if inspect.isawaitable(text) else text
+
+
+def fill(template: str, context: ReadonlyContext) -> str:
+    """`template` with `{name}`, `{app:name}`, `{user:name}`, `{temp:name}` replaced by the state's values.
+
+    A missing name raises `KeyError`; `{name?}` may be missing and is then empty. What is not a name stays as written.
+    """
+    return _PLACEHOLDER.sub(lambda match: _value(match.group(), context), template)
+
+
+def identity(name: str, description: str) -> str:
+    """The sentence that tells the model which agent it is."""
+    text = f'You are an agent. Your internal name is "{name}".'
+    return f'{text} The description about you is "{description}".' if description else text
+
+
+def _value(written: str, context: ReadonlyContext) -> str:
+    name = written.strip("{}").strip()
+    optional = name.endswith("?")
+    name = name.removesuffix("?")
+    if not _is_name(name):
+        return written
+    state = context.state
+    if name not in state:
+        if optional:
+            return ""
+        raise KeyError(f"Context variable not found: `{name}` in agent '{context.agent_name}'.")
+    value = state[name]
+    return "" if value is None else str(value)
+
+
+def _is_name(name: str) -> bool:
+    for prefix in _PREFIXES:
+        if name.startswith(prefix):
+            return name.removeprefix(prefix).isidentifier()
+    return name.isidentifier()

@@ -1,0 +1,78 @@
+"""The agent that a model plays: instruction, tools, and which model."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, field_validator
+
+from fullduplex.agents.base import BaseAgent
+from fullduplex.agents.instructions import InstructionProvider, identity, resolve
+from fullduplex.events import Event
+from fullduplex.models.base import LiveModel
+from fullduplex.tools.base import BaseTool
+from fullduplex.tools.context import ReadonlyContext
+from fullduplex.tools.function import FunctionTool
+from fullduplex.types.config import GenerateContentConfig
+
+if TYPE_CHECKING:
+    from fullduplex.agents.contexts import InvocationContext
+
+DEFAULT_LIVE_MODEL = "gemini-live-2.5-flash-native-audio"
+
+
+class LlmAgent(BaseAgent):
+    """An agent played by a model. `Agent` is the same class.
+
+    `model` is a name (`local`, `gemini-…`), an object such as `Gemini(model=…, speech_config=…)`, or empty for that of
+    the nearest agent above. `instruction` is text with `{state}` variables, or a function of the context that returns
+    it. `tools` holds functions and tools.
+    """
+
+    model: str | LiveModel = ""
+    instruction: str | InstructionProvider = ""
+    tools: list[Callable[..., Any] | BaseTool] = Field(default_factory=list)
+    generate_content_config: GenerateContentConfig | None = None
+
+    @field_validator("generate_content_config")
+    @classmethod
+    def _in_its_place(cls, value: GenerateContentConfig | None) -> GenerateContentConfig | None:
+        if value is not None:
+            for field, place in (
+                ("tools", "tools"),
+                ("system_instruction", "instruction"),
+                ("response_schema", "output_schema"),
+            ):
+                if getattr(value, field):
+                    raise ValueError(f"set {field} by the agent's `{place}`, not in generate_content_config")
+            options = value.http_options
+            base = options.get("base_url") if isinstance(options, dict) else getattr(options, "base_url", None)
+            if base:
+                raise ValueError("set the base URL on the model, not in generate_content_config")
+        return value
+
+    @property
+    def canonical_model(self) -> str | LiveModel:
+        """The agent's own model, else that of the nearest agent above, else the default."""
+        agent: BaseAgent | None = self
+        while agent is not None:
+            if isinstance(agent, LlmAgent) and agent.model:
+                return agent.model
+            agent = agent.parent_agent
+        return DEFAULT_LIVE_MODEL
+
+    def canonical_tools(self) -> list[BaseTool]:
+        """The tools, each function wrapped."""
+        return [tool if isinstance(tool, BaseTool) else FunctionTool(tool) for tool in self.tools]
+
+    async def system_instruction(self, context: ReadonlyContext) -> str:
+        """The whole text that the model is told at connect: the instruction, then who it is."""
+        own = await resolve(self.instruction, context)
+        return "\n\n".join(text for text in (own, identity(self.name, self.description)) if text)
+
+    def _run_live_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
+        return ctx.engine.run(ctx)
+
+
+Agent = LlmAgent

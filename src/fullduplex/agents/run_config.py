@@ -1,0 +1,105 @@
+"""How one run is to behave. ADK's fields under ADK's names; an unknown field is an error."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from enum import Enum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from fullduplex.sessions.base import GetSessionConfig
+from fullduplex.types.config import (
+    AudioTranscriptionConfig,
+    AvatarConfig,
+    ContextWindowCompressionConfig,
+    HistoryConfig,
+    Modality,
+    ProactivityConfig,
+    RealtimeInputConfig,
+    SessionResumptionConfig,
+    SpeechConfig,
+    TranslationConfig,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class StreamingMode(Enum):
+    """How `run_async` streams; `run_live` streams both ways whatever is set."""
+
+    NONE = None
+    SSE = "sse"
+    BIDI = "bidi"
+
+
+class ToolThreadPoolConfig(BaseModel):
+    """How many synchronous tools of one run may work at once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    max_workers: int = Field(default=4, ge=1)
+
+
+def _max_llm_calls() -> int:
+    return int(os.environ.get("ADK_MAX_LLM_CALLS") or 500)
+
+
+class RunConfig(BaseModel):
+    """Settings of one run; the caller's object is never changed.
+
+    For `run_live`, `response_modalities` left at None means `["AUDIO"]`, both transcriptions are on unless set to
+    None, and `streaming_mode`, `support_cfc`, `max_llm_calls` and the blob and artifact switches of text runs have no
+    effect.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    speech_config: SpeechConfig | None = None
+    response_modalities: list[Modality] | None = None
+    save_input_blobs_as_artifacts: bool = False
+    support_cfc: bool = False
+    streaming_mode: StreamingMode = StreamingMode.NONE
+    output_audio_transcription: AudioTranscriptionConfig | None = Field(default_factory=AudioTranscriptionConfig)
+    input_audio_transcription: AudioTranscriptionConfig | None = Field(default_factory=AudioTranscriptionConfig)
+    realtime_input_config: RealtimeInputConfig | None = None
+    explicit_vad_signal: bool | None = None
+    proactivity: ProactivityConfig | None = None
+    enable_affective_dialog: bool | None = None
+    session_resumption: SessionResumptionConfig | None = None
+    context_window_compression: ContextWindowCompressionConfig | None = None
+    history_config: HistoryConfig | None = None
+    translation_config: TranslationConfig | None = None
+    avatar_config: AvatarConfig | None = None
+    save_live_blob: bool = False
+    save_live_audio: bool = False
+    max_llm_calls: int = Field(default_factory=_max_llm_calls, validate_default=True)
+    custom_metadata: dict[str, Any] | None = None
+    tool_thread_pool_config: ToolThreadPoolConfig | None = None
+    get_session_config: GetSessionConfig | None = None
+    model_input_context: list[Any] | None = None
+    include_thoughts_from_other_agents: bool = False
+    http_options: Any = None
+    labels: dict[str, str] | None = None
+    service_tier: str | None = None
+    telemetry: Any = None
+
+    @field_validator("max_llm_calls")
+    @classmethod
+    def _bounded(cls, value: int) -> int:
+        if value >= sys.maxsize:
+            raise ValueError(f"max_llm_calls must be less than {sys.maxsize}")
+        if value <= 0:
+            logger.warning("max_llm_calls is %d: the number of model calls in a run is not limited", value)
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("save_live_audio"):
+            warnings.warn("save_live_audio is deprecated: use save_live_blob", DeprecationWarning, stacklevel=2)
+            data = {**data, "save_live_blob": True}
+        return data

@@ -1,0 +1,18 @@
+"""An app: a root agent under the name by which its sessions are kept."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from fullduplex.agents.base import BaseAgent
+
+__all__ = ["App"]
+
+
+class App(BaseModel):
+    """What a `Runner` can be given in place of `app_name` and `agent`."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    name: str
+    root_agent: BaseAgent

@@ -1,0 +1,70 @@
+"""What a model is told of the conversation so far: a session's events as turns of content.
+
+Text and finished transcripts become turns, tool calls and answers stay what they are; notices, usage, thoughts and raw
+media are left out (spec/live.md §2.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fullduplex.events import Event
+from fullduplex.types.content import Content, FunctionCall, FunctionResponse, Part
+
+_OWN_ID = "adk-"
+
+
+def contents_of(events: Iterable[Event]) -> list[Content]:
+    """The turns, oldest first; neighbouring transcripts of one side are joined."""
+    contents: list[Content] = []
+    joinable = False
+    for event in events:
+        if event.partial:
+            continue
+        transcript = _transcript(event)
+        if transcript is not None:
+            last = contents[-1] if contents else None
+            if joinable and last is not None and last.role == transcript.role:
+                last.parts = [Part(text=f"{last.text} {transcript.text}")]
+            else:
+                contents.append(transcript)
+            joinable = True
+        elif content := _said(event):
+            contents.append(content)
+            joinable = False
+    return contents
+
+
+def _transcript(event: Event) -> Content | None:
+    for transcription, role in ((event.input_transcription, "user"), (event.output_transcription, "model")):
+        if transcription is not None and transcription.finished and (transcription.text or "").strip():
+            return Content(role=role, parts=[Part(text=transcription.text)])
+    return None
+
+
+def _said(event: Event) -> Content | None:
+    if event.content is None:
+        return None
+    parts = [told for part in event.content.parts or () if (told := _told(part))]
+    return Content(role=event.content.role or "user", parts=parts) if parts else None
+
+
+def _told(part: Part) -> Part | None:
+    """The part as the model may read it again, or None."""
+    if part.thought or part.inline_data is not None:
+        return None
+    if part.file_data is not None:
+        return None if "/_adk_live/" in (part.file_data.file_uri or "") else part
+    if part.function_call is not None:
+        call = part.function_call
+        return Part(function_call=FunctionCall(id=_foreign(call.id), name=call.name, args=call.args))
+    if part.function_response is not None:
+        answer = part.function_response
+        response = FunctionResponse(id=_foreign(answer.id), name=answer.name, response=answer.response)
+        return Part(function_response=response)
+    return part if part.text or part.executable_code or part.code_execution_result else None
+
+
+def _foreign(call_id: str | None) -> str | None:
+    """The id, unless this framework made it up: the model never saw those."""
+    return None if call_id and call_id.startswith(_OWN_ID) else call_id

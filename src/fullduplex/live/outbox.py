@@ -1,0 +1,57 @@
+"""Where events wait for the app that reads them: bounded, so that an app that stops reading cannot fill the memory.
+
+Reading from the model goes on meanwhile, because a connection that is not read dies of unanswered pings. Past five
+minutes of unread audio the oldest is dropped; anything else is never dropped, and too much of it ends the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from fullduplex.events import Event
+from fullduplex.turns.media_queue import Kind, Limits, MediaQueue, audio_seconds
+
+LIMITS = Limits(max_messages=100_000, max_audio_s=300.0, keep_audio_s=60.0)
+
+
+class Outbox:
+    """A queue of events with one reader."""
+
+    def __init__(self) -> None:
+        self._events: MediaQueue[Event] = MediaQueue(LIMITS)
+        self._reader: asyncio.Future[None] | None = None
+        self._ended = False
+
+    def put(self, event: Event) -> None:
+        """Adds an event; raises `QueueFull` when the app has left far too many unread."""
+        seconds = _audio_seconds(event)
+        self._events.push(event, 0.0, Kind.AUDIO if seconds else Kind.CONTROL, seconds)
+        self._wake()
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        self._ended = True
+        self._wake()
+
+    async def get(self) -> Event | None:
+        """The next event, or None at the end."""
+        while not len(self._events):
+            if self._ended:
+                return None
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        return self._events.pop()
+
+    def _wake(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None and not reader.done():
+            reader.set_result(None)
+
+
+def _audio_seconds(event: Event) -> float:
+    if event.content is None or not event.content.parts:
+        return 0.0
+    blob = event.content.parts[0].inline_data
+    if blob is None or blob.data is None or not (blob.mime_type or "").startswith("audio/"):
+        return 0.0
+    return audio_seconds(len(blob.data), blob.mime_type)

@@ -1,0 +1,91 @@
+"""What a connection is opened with: an agent, the run's settings and the conversation so far as a `ConnectRequest`."""
+
+from __future__ import annotations
+
+from fullduplex.agents.contexts import InvocationContext, ReadonlyContext
+from fullduplex.agents.llm_agent import LlmAgent
+from fullduplex.agents.run_config import RunConfig
+from fullduplex.errors import InvalidConfig
+from fullduplex.live.history import contents_of
+from fullduplex.models.base import ConnectRequest
+from fullduplex.tools.base import BaseTool
+from fullduplex.types.config import GenerateContentConfig, LiveConnectConfig, Modality, SessionResumptionConfig
+from fullduplex.types.content import Tool
+
+_FROM_RUN = (
+    "speech_config",
+    "input_audio_transcription",
+    "output_audio_transcription",
+    "realtime_input_config",
+    "explicit_vad_signal",
+    "proactivity",
+    "enable_affective_dialog",
+    "session_resumption",
+    "context_window_compression",
+    "history_config",
+    "translation_config",
+    "avatar_config",
+    "labels",
+)
+_FROM_AGENT = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "max_output_tokens",
+    "seed",
+    "media_resolution",
+    "thinking_config",
+    "safety_settings",
+)
+
+
+class Setup:
+    """What stays the same over all connections of one agent's run; `request` adds what does not."""
+
+    def __init__(
+        self, *, model: str, system_instruction: str, tools: list[BaseTool], config: LiveConnectConfig
+    ) -> None:
+        self._model = model
+        self._system_instruction = system_instruction
+        self._tools = declared(tools)
+        self._config = config
+
+    @classmethod
+    async def of(cls, ctx: InvocationContext, agent: LlmAgent, model: str, tools: list[BaseTool]) -> Setup:
+        """Resolves the instruction, once for the run; raises what the instruction raises."""
+        config = config_of(ctx.run_config, agent.generate_content_config)
+        instruction = await agent.system_instruction(ReadonlyContext(ctx))
+        return cls(model=model, system_instruction=instruction, tools=tools, config=config)
+
+    def request(self, ctx: InvocationContext, handle: str | None) -> ConnectRequest:
+        """For the next connection: from `handle` if there is one, else with the session's history as it is now."""
+        config = self._config
+        resumption = config.session_resumption
+        if handle is not None:
+            resumption = (resumption or SessionResumptionConfig()).model_copy(update={"handle": handle})
+            config = config.model_copy(update={"session_resumption": resumption})
+        resumed = resumption is not None and resumption.handle is not None
+        return ConnectRequest(
+            model=self._model,
+            system_instruction=self._system_instruction,
+            tools=self._tools,
+            history=[] if resumed else contents_of(ctx.session.events),
+            config=config,
+        )
+
+
+def config_of(run: RunConfig, generation: GenerateContentConfig | None) -> LiveConnectConfig:
+    """The connection's settings: audio is the answer's modality unless the run says otherwise."""
+    if run.http_options is not None:
+        raise InvalidConfig("http_options cannot be set for a live run: set the base URL on the model")
+    fields = {name: getattr(run, name) for name in _FROM_RUN}
+    if generation is not None:
+        fields.update({name: getattr(generation, name) for name in _FROM_AGENT})
+    return LiveConnectConfig(response_modalities=run.response_modalities or [Modality.AUDIO], **fields)
+
+
+def declared(tools: list[BaseTool]) -> list[Tool]:
+    """The tools as the model is told of them: those that the backend runs, then one bundle of functions."""
+    entries = [entry for tool in tools if (entry := tool.built_in()) is not None]
+    functions = [declaration for tool in tools if (declaration := tool.declaration()) is not None]
+    return [*entries, Tool(function_declarations=functions)] if functions else entries

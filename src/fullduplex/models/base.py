@@ -1,0 +1,83 @@
+"""The interface above all backends: who answers, and the few verbs by which the engine speaks with it.
+
+A backend translates between its own wire and `LiveServerMessage`. It knows its wire; it knows nothing of sessions,
+agents or events. One contract suite (`tests/models/test_contract.py`) runs against every backend.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+from fullduplex.types.config import LiveConnectConfig, SpeechConfig
+from fullduplex.types.content import Blob, Content, FunctionResponse, Tool
+from fullduplex.types.live import LiveServerMessage, Signal
+
+
+@dataclass
+class ConnectRequest:
+    """What one connection is opened with.
+
+    `tools` holds function declarations and the tools that the backend runs itself. `history` is sent at once when
+    it is not empty; the model answers it if its last turn is the user's. With a resumption handle in
+    `config.session_resumption` the engine leaves `history` empty.
+    """
+
+    model: str
+    system_instruction: str = ""
+    tools: list[Tool] = field(default_factory=list)
+    history: list[Content] = field(default_factory=list)
+    config: LiveConnectConfig = field(default_factory=LiveConnectConfig)
+
+
+class LiveConnection(ABC):
+    """One open connection to a model. Its verbs return as soon as the message is handed to the transport.
+
+    A verb on a connection that has ended raises `ConnectionLost`. A message that the backend cannot express raises
+    `InvalidInput` and leaves the connection as it was.
+    """
+
+    @abstractmethod
+    async def send_content(self, content: Content, *, turn_complete: bool = True) -> None:
+        """Sends a turn of text (and media); `turn_complete=False` adds context without asking for an answer."""
+
+    @abstractmethod
+    async def send_realtime(self, blob: Blob) -> None:
+        """Sends a piece of live input: audio (PCM16 mono, its rate in the mime type) or one video frame (JPEG)."""
+
+    @abstractmethod
+    async def send_activity(self, signal: Signal) -> None:
+        """Sends the start or end of the user's activity, or that the audio stream has ended."""
+
+    @abstractmethod
+    async def send_tool_response(self, responses: list[FunctionResponse]) -> None:
+        """Answers tool calls."""
+
+    @abstractmethod
+    def receive(self) -> AsyncIterator[LiveServerMessage]:
+        """All messages from the backend, in order, until the connection ends.
+
+        Ends without an error after `close()`; raises `ConnectionLost` when the other side or the network ended it,
+        and `ModelError` when the backend reported an error. Messages that cannot be read are logged and skipped.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Ends the connection and frees all that it holds. Closing twice is harmless."""
+
+
+class LiveModel(ABC):
+    """A model that can be talked with. One object may serve many connections at once."""
+
+    model: str
+    speech_config: SpeechConfig | None = None
+
+    @abstractmethod
+    def connect(self, request: ConnectRequest) -> AbstractAsyncContextManager[LiveConnection]:
+        """Opens a connection, sends setup and history, and returns when the backend has accepted the setup.
+
+        Raises `InvalidConfig` for settings that this backend cannot honour, `ModelError` when it refuses, and
+        `ConnectionLost` when it closes or cannot be reached.
+        """

@@ -1,0 +1,332 @@
+"""The one seam over the WebSocket library (picows): text up, whole messages down, and how the connection ended.
+
+It knows frames, flow control and keepalive; what the messages mean is `wire`'s business. No tasks: everything happens
+in the library's callbacks and in the caller's own awaits, so there is nothing to leave behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket as stdlib_socket
+import ssl
+from collections import deque
+from typing import Any
+from urllib.parse import urlsplit
+
+from picows import WSCloseCode, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
+
+from fullduplex.errors import InvalidConfig
+from fullduplex.models.gemini.failures import HandshakeRefused, SocketClosed
+
+KEEPALIVE_S = 15.0
+"""After so long without a frame the server is pinged; after as long again without one it counts as gone."""
+CLOSE_TIMEOUT_S = 1.0
+MAX_MESSAGE = 32 * 1024 * 1024
+# Reading pauses above these and goes on below half of them. There cannot be a hard limit: what has arrived in one
+# read of the socket is delivered at once, however many frames it holds. But the server is slowed down by TCP's own
+# flow control then, and what waits here stays in the order of one read.
+HIGH_WATER_MESSAGES = 256
+HIGH_WATER_BYTES = 1024 * 1024
+# Upstream, at most so many bytes wait in the kernel and in the transport before senders have to wait. It is about two
+# seconds of audio: the queue above knows what to drop when the network is slow, these buffers do not.
+_UNSENT_IN_KERNEL = 32 * 1024
+_UNSENT_IN_TRANSPORT = 64 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+class _Discreet(logging.LoggerAdapter[logging.Logger]):
+    """For the library, which at its most talkative would log the handshake's headers, and with them the key."""
+
+    def isEnabledFor(self, level: int) -> bool:
+        return level >= logging.WARNING and super().isEnabledFor(level)
+
+
+class Socket(WSListener):
+    """One open WebSocket. One reader at a time; any number of senders."""
+
+    def __init__(self) -> None:
+        self._messages: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._fragments: list[bytes] | None = None
+        self._fragments_bytes = 0
+        self._reader: asyncio.Future[None] | None = None
+        self._reading_paused = False
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._end: tuple[int, str] | None = None
+        self._closing = False
+        self._gone = asyncio.Event()
+        self._heard_from = True
+        self._keepalive: asyncio.TimerHandle | None = None
+        self._transport: WSTransport | None = None
+        self._loop = asyncio.get_running_loop()
+
+    @classmethod
+    async def open(cls, url: str, headers: list[tuple[str, str]], *, timeout: float) -> Socket:
+        """Connects. Raises `OSError`, `TimeoutError`, `HandshakeRefused` or `SocketClosed`; leaves nothing open then.
+
+        `timeout` in seconds is for all of it: address, TCP, TLS and the WebSocket's handshake.
+        """
+        context = await _ssl_context() if url.startswith("wss:") else None
+        async with asyncio.timeout(timeout):
+            return await cls._connect(url, headers, context, timeout)
+
+    @classmethod
+    async def _connect(
+        cls, url: str, headers: list[tuple[str, str]], context: ssl.SSLContext | None, timeout: float
+    ) -> Socket:
+        plain = await _dial(url)
+        handed_over = False
+
+        def hand_over(_: Any) -> stdlib_socket.socket:
+            nonlocal handed_over
+            handed_over = True
+            return plain
+
+        try:
+            _, listener = await ws_connect(
+                cls,
+                url,
+                ssl_context=context,
+                extra_headers=headers,
+                socket_factory=hand_over,
+                max_redirects=0,  # a redirect would carry the key to another host
+                max_frame_size=MAX_MESSAGE,
+                read_buffer_init_size=8192,  # it grows with the messages; thousands of connections may be idle
+                websocket_handshake_timeout=timeout,
+                logger_name=_Discreet(_log),
+            )
+        except BaseException as error:
+            if not handed_over:
+                plain.close()
+            else:
+                # The library forgets its transport when it is cancelled before the handshake's end. An end of file on
+                # the socket makes the transport, whoever holds it, close itself.
+                with contextlib.suppress(OSError):
+                    plain.shutdown(stdlib_socket.SHUT_RDWR)
+            if isinstance(error, WSHandshakeError):
+                raise _refusal(error) from None
+            raise
+        if not isinstance(listener, cls):  # None: the other side closed before the handshake was over
+            raise SocketClosed(1006, "closed during the handshake")
+        return listener
+
+    # -- for those who talk and listen ------------------------------------------------------------------------------
+
+    async def send(self, text: bytes) -> None:
+        """Sends one text message; waits while too much is unsent. Raises `SocketClosed`."""
+        while not self._writable.is_set():
+            await self._writable.wait()
+        if self._end is not None:
+            raise SocketClosed(*self._end)
+        assert self._transport is not None
+        self._transport.send(WSMsgType.TEXT, text)
+
+    async def receive(self) -> bytes:
+        """The next message, in order; raises `SocketClosed` after the last."""
+        while not self._messages:
+            if self._end is not None:
+                raise SocketClosed(*self._end)
+            if self._reader is not None:
+                raise RuntimeError("somebody else is receiving from this connection")
+            self._reader = self._loop.create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        message = self._messages.popleft()
+        self._waiting_bytes -= len(message)
+        if self._reading_paused:
+            self._resume_when_low()
+        return message
+
+    async def close(self, timeout: float = CLOSE_TIMEOUT_S) -> None:
+        """Says goodbye, waits up to `timeout` seconds for the other side's, and frees everything. Idempotent."""
+        transport = self._transport
+        if transport is None:
+            return
+        self._closing = True
+        self._messages.clear()
+        self._waiting_bytes = 0
+        self._finish(1000, "closed by us")
+        try:
+            if not transport.is_disconnected:
+                transport.send_close(WSCloseCode.OK)
+                self._resume_when_low()
+                await asyncio.wait_for(self._gone.wait(), timeout)
+        except TimeoutError:
+            transport.disconnect(graceful=False)
+            await self._gone.wait()
+        except asyncio.CancelledError:
+            transport.disconnect(graceful=False)
+            raise
+        with contextlib.suppress(Exception):  # boundary: what the library kept to tell is known from `_end` already
+            await transport.wait_disconnected()
+        self._transport = None
+
+    # -- called by the library --------------------------------------------------------------------------------------
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+        underlying = transport.underlying_transport
+        underlying.set_write_buffer_limits(high=_UNSENT_IN_TRANSPORT)
+        raw = underlying.get_extra_info("socket")
+        if raw is not None and hasattr(stdlib_socket, "TCP_NOTSENT_LOWAT"):
+            with contextlib.suppress(OSError):
+                raw.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NOTSENT_LOWAT, _UNSENT_IN_KERNEL)
+        self._keepalive = self._loop.call_later(KEEPALIVE_S, self._keep_alive)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        self._heard_from = True
+        kind = frame.msg_type
+        if kind == WSMsgType.TEXT or kind == WSMsgType.BINARY:
+            if frame.fin:
+                self._put(frame.get_payload_as_bytes())
+            else:
+                self._fragments = [frame.get_payload_as_bytes()]
+                self._fragments_bytes = frame.payload_size
+        elif kind == WSMsgType.CONTINUATION:
+            self._continue(frame)
+        elif kind == WSMsgType.CLOSE:
+            payload = frame.get_payload_as_bytes()
+            code = int.from_bytes(payload[:2], "big") if payload else 1005
+            self._finish(code, payload[2:].decode("utf-8", "replace"))
+            transport.send_close(WSCloseCode.OK)
+            transport.disconnect()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        handshake = transport.close_handshake
+        sent = handshake.sent if handshake is not None else None
+        self._finish(1006, (sent.reason if sent is not None else "") or "")
+        if self._keepalive is not None:
+            self._keepalive.cancel()
+            self._keepalive = None
+        self._gone.set()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _put(self, message: bytes) -> None:
+        if self._closing:
+            return
+        self._messages.append(message)
+        self._waiting_bytes += len(message)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+        if not self._reading_paused and (
+            len(self._messages) > HIGH_WATER_MESSAGES or self._waiting_bytes > HIGH_WATER_BYTES
+        ):
+            self._reading_paused = True
+            assert self._transport is not None
+            self._transport.underlying_transport.pause_reading()
+
+    def _continue(self, frame: WSFrame) -> None:
+        if self._fragments is None:
+            return
+        self._fragments.append(frame.get_payload_as_bytes())
+        self._fragments_bytes += frame.payload_size
+        if self._fragments_bytes > MAX_MESSAGE:
+            self._fragments = None
+            self._break_off(1009, f"a message of more than {MAX_MESSAGE} bytes")
+        elif frame.fin:
+            whole, self._fragments = b"".join(self._fragments), None
+            self._put(whole)
+
+    def _resume_when_low(self) -> None:
+        low = len(self._messages) <= HIGH_WATER_MESSAGES // 2 and self._waiting_bytes <= HIGH_WATER_BYTES // 2
+        transport = self._transport
+        if self._reading_paused and low and transport is not None:
+            self._reading_paused = False
+            self._heard_from = True
+            if not transport.is_disconnected:
+                transport.underlying_transport.resume_reading()
+
+    def _finish(self, code: int, reason: str) -> None:
+        """Notes how it ended, the first time, and wakes all who wait."""
+        if self._end is None:
+            self._end = (code, reason)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+        self._writable.set()
+
+    def _break_off(self, code: int, reason: str) -> None:
+        self._finish(code, reason)
+        assert self._transport is not None
+        self._transport.disconnect(graceful=False)
+
+    def _keep_alive(self) -> None:
+        """Finds out that the other side is gone where TCP would need a quarter of an hour. While we do not read
+        ourselves, silence says nothing about the other side."""
+        assert self._transport is not None
+        if self._heard_from or self._reading_paused:
+            self._heard_from = False
+            self._transport.send_ping()
+        else:
+            self._break_off(1006, f"no sign of life for {2 * KEEPALIVE_S:g} s")
+            return
+        self._keepalive = self._loop.call_later(KEEPALIVE_S, self._keep_alive)
+
+
+def _refusal(error: WSHandshakeError) -> HandshakeRefused | SocketClosed:
+    if error.response is None:
+        return SocketClosed(1006, f"no WebSocket there: {error}")
+    return HandshakeRefused(int(error.response.status), (error.raw_body or b"").decode("utf-8", "replace"))
+
+
+async def _dial(url: str) -> stdlib_socket.socket:
+    """A TCP connection to the first address that takes one. Ours, and not the library's, so that it can be ended
+    whatever the library is doing."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "wss" else 80)
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(parts.hostname, port, type=stdlib_socket.SOCK_STREAM)
+    failure: OSError | None = None
+    for family, kind, protocol, _, address in found:
+        candidate = stdlib_socket.socket(family, kind, protocol)
+        try:
+            candidate.setblocking(False)
+            await loop.sock_connect(candidate, address)
+        except OSError as error:
+            candidate.close()
+            failure = failure or error
+        except BaseException:
+            candidate.close()
+            raise
+        else:
+            return candidate
+    raise failure or OSError(f"no address for {parts.hostname}")
+
+
+_contexts: dict[tuple[str | None, str | None], ssl.SSLContext] = {}
+
+
+async def _ssl_context() -> ssl.SSLContext:
+    """The context for `wss`, made once for each `SSL_CERT_FILE` and off the loop: reading all roots takes a while."""
+    key = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    if key not in _contexts:
+        _contexts[key] = await asyncio.to_thread(_make_ssl_context, *key)
+    return _contexts[key]
+
+
+def _make_ssl_context(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=cert_file or None, capath=cert_dir or None)
+    except (OSError, ssl.SSLError) as error:
+        raise InvalidConfig(
+            f"SSL_CERT_FILE ({cert_file}) or SSL_CERT_DIR ({cert_dir}) cannot be read: {error}"
+        ) from None
+    if not (cert_file or cert_dir) and ssl.get_default_verify_paths().cafile is None:
+        with contextlib.suppress(ImportError):  # Python on macOS and Windows may come without roots of its own
+            import certifi
+
+            context.load_verify_locations(certifi.where())
+    return context

@@ -1,0 +1,184 @@
+"""Runs agents: loads the session, hands the agent its engine, and yields what comes down.
+
+One `Runner` serves any number of runs at once; what belongs to a run lives in the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+import warnings
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Literal, NamedTuple, Self
+
+from fullduplex.agents.base import BaseAgent
+from fullduplex.agents.contexts import InvocationContext, Stop
+from fullduplex.agents.run_config import RunConfig
+from fullduplex.apps import App
+from fullduplex.errors import SessionBusy, SessionNotFoundError
+from fullduplex.events import Event
+from fullduplex.live import Engine
+from fullduplex.models.registry import resolve
+from fullduplex.requests import LiveRequestQueue
+from fullduplex.sessions import BaseSessionService, InMemorySessionService, Session
+
+Conflict = Literal["refuse", "take_over"]
+_LEAVING_S = 1.0
+
+
+class Runner:
+    """Runs one agent (or app) on the sessions of a store.
+
+    Give exactly one of `app`, `agent` and `node` (an agent too), and `app_name` with an agent. `live_conflict` says
+    what a second live run on a session does: it is refused with `SessionBusy`, or it takes over and the first run
+    ends with an error event `session_busy`. With `auto_create_session` a missing session is created.
+    """
+
+    def __init__(
+        self,
+        *,
+        app: App | None = None,
+        app_name: str | None = None,
+        agent: BaseAgent | None = None,
+        node: BaseAgent | None = None,
+        session_service: BaseSessionService,
+        auto_create_session: bool = False,
+        live_conflict: Conflict = "refuse",
+        engine: Engine | None = None,
+    ) -> None:
+        if sum(given is not None for given in (app, agent, node)) != 1:
+            raise ValueError("Provide exactly one of app, agent and node.")
+        root = app.root_agent if app is not None else agent or node
+        name = app_name or (app.name if app is not None else None)
+        if not name:
+            raise ValueError("app_name is required when an agent is given.")
+        assert root is not None
+        self.app_name = name
+        self.agent = root
+        self.session_service = session_service
+        self.auto_create_session = auto_create_session
+        self._live_conflict = live_conflict
+        self._engine = engine or Engine(resolve=resolve)
+        self._live: dict[tuple[str, str], _Held] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends every live run of this runner."""
+        await asyncio.gather(*(held.stop.now() for held in list(self._live.values())))
+
+    async def run_live(
+        self,
+        *,
+        user_id: str | None = None,
+        session_id: str | None = None,
+        live_request_queue: LiveRequestQueue,
+        run_config: RunConfig | None = None,
+        session: Session | None = None,
+    ) -> AsyncGenerator[Event, None]:
+        """A live conversation: what is sent into `live_request_queue` goes up, events come down as they happen.
+
+        It ends when the queue is closed. An error that ends it comes as an event with `error_code` first and is then
+        raised. Raises `ValueError` for missing arguments, `SessionNotFoundError`, and `SessionBusy` (see the class).
+        `session` is deprecated: give `user_id` and `session_id`.
+        """
+        if live_request_queue is None:
+            raise ValueError("live_request_queue is required for run_live.")
+        if session is not None:
+            warnings.warn("session is deprecated: give user_id and session_id", DeprecationWarning, stacklevel=2)
+            user_id, session_id = session.user_id, session.id
+        elif user_id is None or session_id is None:
+            raise ValueError("Either session or user_id and session_id must be provided.")
+        key, stop = (user_id, session_id.strip()), Stop()
+        await self._claim(key, _Held(stop, live_request_queue))
+        try:
+            ctx = InvocationContext(
+                invocation_id=f"e-{uuid.uuid4()}",
+                # Loaded when it is ours: a run that was taken over has written its last words by now.
+                session=session or await self._load(user_id, session_id, run_config),
+                session_service=self.session_service,
+                agent=self.agent,
+                run_config=run_config or RunConfig(),
+                live_request_queue=live_request_queue,
+                engine=self._engine,
+                stop=stop,
+            )
+            async with aclosing(self.agent.run_live(ctx)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self._release(key, stop)
+
+    async def _load(self, user_id: str, session_id: str, run_config: RunConfig | None) -> Session:
+        config = run_config.get_session_config if run_config is not None else None
+        session = await self.session_service.get_session(
+            app_name=self.app_name, user_id=user_id, session_id=session_id, config=config
+        )
+        if session is not None:
+            return session
+        if not self.auto_create_session:
+            raise SessionNotFoundError(
+                f"Session not found: {session_id}. Create it with session_service.create_session(app_name="
+                f"{self.app_name!r}, user_id={user_id!r}, session_id={session_id!r}), or set auto_create_session."
+            )
+        return await self.session_service.create_session(app_name=self.app_name, user_id=user_id, session_id=session_id)
+
+    async def _claim(self, key: tuple[str, str], held: _Held) -> None:
+        while (other := self._live.get(key)) is not None and not other.stop.done.is_set():
+            if self._live_conflict == "take_over":
+                await other.stop.now(SessionBusy(f"Another live run took over session {key[1]}."))
+            elif not await other.is_leaving():
+                raise SessionBusy(f"Session {key[1]} is in another live run.")
+        self._live[key] = held
+
+    def _release(self, key: tuple[str, str], stop: Stop) -> None:
+        if (held := self._live.get(key)) is not None and held.stop is stop:
+            del self._live[key]
+        stop.done.set()
+
+
+class _Held(NamedTuple):
+    """What holds a session: how to end the run, and the queue that feeds it."""
+
+    stop: Stop
+    queue: LiveRequestQueue
+
+    async def is_leaving(self) -> bool:
+        """Whether the run has ended. A client that comes back at once, as a page does when it is loaded anew, is
+        given the moment that its old run needs to notice that it left."""
+        try:
+            async with asyncio.timeout(_LEAVING_S):
+                await self.queue.wait_closed()
+        except TimeoutError:
+            return False
+        await self.stop.done.wait()
+        return True
+
+
+class InMemoryRunner(Runner):
+    """A runner whose sessions live in memory: for laptops, tests and demos."""
+
+    def __init__(
+        self,
+        agent: BaseAgent | None = None,
+        *,
+        node: BaseAgent | None = None,
+        app_name: str | None = None,
+        app: App | None = None,
+        live_conflict: Conflict = "refuse",
+        engine: Engine | None = None,
+    ) -> None:
+        super().__init__(
+            app=app,
+            app_name=app_name or (None if app else "InMemoryRunner"),
+            agent=agent,
+            node=node,
+            session_service=InMemorySessionService(),
+            live_conflict=live_conflict,
+            engine=engine,
+        )

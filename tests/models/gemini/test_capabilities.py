@@ -1,0 +1,34 @@
+"""What a model can do, told from its name."""
+
+from __future__ import annotations
+
+import pytest
+
+from fullduplex.models.gemini.capabilities import capabilities_of, short_name
+
+
+@pytest.mark.parametrize(
+    ("model", "family"),
+    [
+        ("gemini-2.5-flash-native-audio-preview-12-2025", "native-audio"),
+        ("gemini-live-2.5-flash-native-audio", "native-audio"),
+        ("gemini-live-2.5-flash-preview-native-audio-09-2025", "native-audio"),
+        ("models/gemini-live-2.5-flash-native-audio", "native-audio"),
+        ("gemini-2.0-flash-live-001", "half-cascade"),
+        ("gemini-live-2.5-flash", "half-cascade"),
+        ("gemini-live-2.5-flash-preview", "half-cascade"),
+        ("gemini-3.1-flash-live-preview", "3.x"),
+        ("gemini-3.5-live-translate-preview", "3.x"),
+        ("gemini-live-10-flash", "3.x"),
+        ("projects/p/locations/l/publishers/google/models/gemini-3.1-flash-live-preview", "3.x"),
+        ("my-own-tuned-model", "half-cascade"),
+    ],
+)
+def test_family(model: str, family: str) -> None:
+    assert capabilities_of(model).family == family
+
+
+def test_short_name() -> None:
+    assert short_name("projects/p/locations/l/publishers/google/models/m") == "m"
+    assert short_name("models/m") == "m"
+    assert short_name("m") == "m"

@@ -1,0 +1,142 @@
+"""The application: the page, the protocols and a few questions that it answers, around one runner."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import mimetypes
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, Response
+from fastapi.staticfiles import StaticFiles
+
+from fullduplex.agents import BaseAgent
+from fullduplex.agents.llm_agent import LlmAgent
+from fullduplex.live.setup import declared
+from fullduplex.runners import InMemoryRunner, Runner
+from fullduplex.server.call import Host, LiveRunner
+from fullduplex.server.hosts import HostGuard
+from fullduplex.server.info import describe, version
+from fullduplex.server.protocols import article_ws, bidi_demo
+from fullduplex.server.run_config import is_local, model_name
+from fullduplex.server.settings import ServerSettings
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(
+    agent_or_runner: BaseAgent | LiveRunner,
+    settings: ServerSettings | None = None,
+    *,
+    examples: Sequence[str] = (),
+) -> FastAPI:
+    """The server as an ASGI application.
+
+    An agent gets a runner with sessions in memory, and the settings' `session_conflict`; a runner is used as it is and
+    closed with the application. `examples` are sentences that the page offers to try.
+
+    Example:
+        >>> app = create_app(Agent(name="helper", model="local"))  # then: uvicorn module:app
+    """
+    settings = settings or ServerSettings()
+    host = Host(_runner(agent_or_runner, settings), settings)
+    app = FastAPI(title="Fullduplex", version=version(), lifespan=_lifespan(host))
+    app.state.host = host
+    app.add_middleware(HostGuard, settings=settings)
+    _add_questions(app, host, examples)
+    _add_page(app)
+    app.include_router(bidi_demo.router(host))
+    app.include_router(article_ws.router(host))
+    return app
+
+
+def _runner(agent_or_runner: BaseAgent | LiveRunner, settings: ServerSettings) -> LiveRunner:
+    if isinstance(agent_or_runner, BaseAgent):
+        agent = agent_or_runner
+        return InMemoryRunner(agent, app_name=agent.name, live_conflict=settings.session_conflict)
+    return agent_or_runner
+
+
+def _lifespan(host: Host) -> Any:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        warming = asyncio.create_task(_prewarm(host.runner.agent), name="prewarm")
+        try:
+            yield
+        finally:
+            host.stop()
+            warming.cancel()
+            await asyncio.wait((warming,))
+            if isinstance(host.runner, Runner):
+                await host.runner.close()
+            await _stop_engines()
+
+    return lifespan
+
+
+async def _prewarm(agent: BaseAgent) -> None:
+    """Starts the offline speech engines before the first call needs them, when the agent is one that does."""
+    if not isinstance(agent, LlmAgent) or not is_local(model_name(agent)):
+        return
+    from fullduplex.models.cascade import engines
+
+    try:
+        await engines.prewarm(declared(agent.canonical_tools()))
+    except Exception:  # the boundary to helper processes: a call that needs the engine will say what is wrong with it
+        logger.exception("the offline speech engines did not start")
+
+
+async def _stop_engines() -> None:
+    # Looked up, not imported: a server that never spoke offline has nothing to stop and should not load it now.
+    engines = sys.modules.get("fullduplex.models.cascade.engines")
+    if engines is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await engines.aclose()
+
+
+def _add_questions(app: FastAPI, host: Host, examples: Sequence[str]) -> None:
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/api/info")
+    async def info() -> dict[str, Any]:
+        return describe(host.runner.agent, examples)
+
+
+class _Page(StaticFiles):
+    """The page's files; a browser asks each time whether they changed, so that an update is seen at once."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def page_folder() -> Path:
+    """Where the page's files are."""
+    return Path(str(files("fullduplex"))) / "web"
+
+
+def _add_page(app: FastAPI) -> None:
+    folder = page_folder()
+    # Some systems' tables call these text/plain, and browsers then refuse modules.
+    mimetypes.add_type("text/javascript", ".js")
+    mimetypes.add_type("image/svg+xml", ".svg")
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(folder / "index.html", headers={"Cache-Control": "no-cache"})
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def favicon() -> FileResponse:
+        return FileResponse(folder / "favicon.svg")
+
+    app.mount("/static", _Page(directory=folder), name="static")

@@ -1,0 +1,52 @@
+"""What answers here, in words for people: the body of `GET /api/info`, and the line that the command prints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from importlib import metadata
+from typing import Any
+
+from fullduplex.agents import BaseAgent
+from fullduplex.agents.llm_agent import LlmAgent
+from fullduplex.server.run_config import is_gemini, is_local, model_name, short_name
+
+
+@cache
+def version() -> str:
+    """The version of Fullduplex that is installed."""
+    try:
+        return metadata.version("fullduplex")
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+def on_vertex() -> bool:
+    """Whether the environment sends Gemini models to Vertex AI (`GOOGLE_GENAI_USE_VERTEXAI` or its newer alias)."""
+    names = ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE")
+    return any(os.environ.get(name, "").strip().lower() in ("true", "1") for name in names)
+
+
+def engine_of(model: str) -> str:
+    """The engine behind a model's name; of the embedded agent it says plainly what it is."""
+    if is_local(model):
+        return "local-rules, a scripted tool router with offline speech; it does not understand free speech"
+    if is_gemini(model):
+        return f"{short_name(model)} on {'Vertex AI' if on_vertex() else 'the Gemini Live API'}"
+    return model
+
+
+def describe(agent: BaseAgent, examples: Sequence[str] = ()) -> dict[str, Any]:
+    """Agent, model, engine, tools, and things to try."""
+    model = model_name(agent)
+    tools = [tool.name for tool in agent.canonical_tools()] if isinstance(agent, LlmAgent) else []
+    return {
+        "agent": agent.name,
+        "model": model,
+        "engine": engine_of(model),
+        "offline": is_local(model),
+        "version": version(),
+        "tools": tools,
+        "examples": list(examples),
+    }

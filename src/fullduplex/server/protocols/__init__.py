@@ -1,0 +1,1 @@
+"""The wire protocols, one module each; each gives a router for the application."""

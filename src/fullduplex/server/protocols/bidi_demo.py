@@ -1,0 +1,150 @@
+"""`WS /ws/{user_id}/{session_id}`: binary PCM and JSON messages up, every Event down as JSON (spec/live.md §3.3).
+
+Query: `proactivity`, `affective_dialog` (bool, native audio models), `modality` (`AUDIO` or `TEXT`, ours). A frame that
+cannot be understood is answered with an error message, and the session lives on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, WebSocket
+
+from fullduplex.errors import InvalidInput
+from fullduplex.events import Event
+from fullduplex.requests import LiveRequestQueue
+from fullduplex.server.call import Call, Host
+from fullduplex.server.run_config import live_run_config, model_name
+from fullduplex.turns.media_queue import Limits, audio_seconds
+from fullduplex.types.binary import decode_base64
+from fullduplex.types.config import Modality
+from fullduplex.types.content import Blob, Content, Part
+
+PCM = "audio/pcm;rate=16000"
+JPEG = "image/jpeg"
+
+_LONGEST_AUDIO_S = Limits().max_audio_s
+
+
+def router(host: Host) -> APIRouter:
+    """The routes of this protocol."""
+    routes = APIRouter()
+
+    @routes.websocket("/ws/{user_id}/{session_id}")
+    async def talk(
+        websocket: WebSocket,
+        user_id: str,
+        session_id: str,
+        proactivity: bool = False,
+        affective_dialog: bool = False,
+        modality: Modality | None = None,
+    ) -> None:
+        await websocket.accept()
+        run_config = live_run_config(
+            model_name(host.runner.agent),
+            modality=modality,
+            proactivity=proactivity,
+            affective_dialog=affective_dialog,
+        )
+        wire = BidiDemo(host.settings.max_message_bytes)
+        await Call(host, websocket, wire, user_id=user_id, session_id=session_id, run_config=run_config).run()
+
+    return routes
+
+
+class BidiDemo:
+    """Reads the messages of this protocol and writes its events."""
+
+    survives_bad_frames = True
+
+    def __init__(self, max_message_bytes: int) -> None:
+        self._max_message_bytes = max_message_bytes
+
+    def write(self, event: Event) -> str:
+        """Every event, whole."""
+        return event.model_dump_json(exclude_none=True, by_alias=True)
+
+    def read(self, frame: str | bytes, queue: LiveRequestQueue) -> None:
+        """See `WireProtocol`."""
+        if not isinstance(frame, str):
+            if frame:
+                queue.send_realtime(audio_blob(frame, PCM))
+            return
+        message = read_object(frame, self._max_message_bytes)
+        match message.get("type"):
+            case "text":
+                text = required(message, "text")
+                queue.send_content(Content(role="user", parts=[Part(text=text)]))
+            case "image":
+                mime = mime_type(message, JPEG)
+                if not mime.startswith("image/"):
+                    raise unsupported(mime)
+                queue.send_realtime(Blob(data=media(message), mime_type=mime))
+            case "audio":
+                mime = mime_type(message, PCM)
+                queue.send_realtime(audio_blob(media(message), mime))
+            case "activity_start":
+                queue.send_activity_start()
+            case "activity_end":
+                queue.send_activity_end()
+            case "audio_stream_end":
+                queue.send_audio_stream_end()
+            case other:
+                raise InvalidInput(f"no message has the type {str(other)[:40]!r}", code="invalid_message", field="type")
+
+
+def read_object(text: str, max_bytes: int) -> dict[str, Any]:
+    """The JSON object in a text frame; `InvalidInput` when there is none or it is too long."""
+    if len(text) > max_bytes:
+        raise InvalidInput(
+            f"the message has {len(text):,} characters, the limit is {max_bytes:,}", code="frame_too_large"
+        )
+    try:
+        message = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise InvalidInput(f"not JSON: {error}", code="invalid_json") from None
+    if not isinstance(message, dict):
+        raise InvalidInput("a message is a JSON object", code="invalid_message")
+    return message
+
+
+def required(message: dict[str, Any], field: str) -> str:
+    """The text in `field`; `InvalidInput` when it is missing, empty or no text."""
+    value = message.get(field)
+    if not isinstance(value, str) or not value:
+        raise InvalidInput(f"`{field}` must be text and not empty", code="invalid_message", field=field)
+    return value
+
+
+def mime_type(message: dict[str, Any], default: str | None = None) -> str:
+    """The mime type, in either spelling; `default` when it is not given."""
+    field = "mime_type" if "mime_type" in message else "mimeType"
+    if default is not None and message.get(field) is None:
+        return default
+    return required(message, field)
+
+
+def media(message: dict[str, Any]) -> bytes:
+    """The bytes in `data`; `InvalidInput` when that is no base64."""
+    try:
+        return decode_base64(required(message, "data"))
+    except InvalidInput as error:
+        error.field = "data"
+        raise
+
+
+def audio_blob(pcm: bytes, mime: str) -> Blob:
+    """A piece of the microphone's audio; `InvalidInput` when it is no PCM16 or longer than the queue would keep."""
+    if mime.partition(";")[0].strip() != "audio/pcm":
+        raise unsupported(mime)
+    if len(pcm) % 2:
+        raise InvalidInput(f"{len(pcm)} bytes of audio are no whole number of 16-bit samples", code="invalid_audio")
+    if audio_seconds(len(pcm), mime) > _LONGEST_AUDIO_S:
+        raise InvalidInput(f"one frame may hold {_LONGEST_AUDIO_S:g} s of audio", code="frame_too_large")
+    return Blob(data=pcm, mime_type=mime)
+
+
+def unsupported(mime: str) -> InvalidInput:
+    """The error for media of another kind."""
+    return InvalidInput(f"Mime type not supported: {mime}", code="unsupported_mime_type", field="mimeType")

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from fullduplex.errors import ModelError, SessionBusy
+from fullduplex.events import Event
+from fullduplex.requests import LiveRequestQueue
+from fullduplex.server.outbox import ClientTooSlow
+from fullduplex.types import Content, Modality, Part, Transcription
+from tests.server.harness import audio_event, echo, receive, requests_of, scripted, text_of
+
+PATH = "/ws/alice/s1"
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+GOOD: list[tuple[str | bytes, str]] = [
+    (bytes(640), "blob audio/pcm;rate=16000 640"),
+    ('{"type":"text","text":"hi there"}', "text hi there"),
+    (json.dumps({"type": "image", "data": b64(b"jpeg"), "mimeType": "image/jpeg"}), "blob image/jpeg 4"),
+    (json.dumps({"type": "image", "data": b64(b"jpeg")}), "blob image/jpeg 4"),
+    (json.dumps({"type": "image", "data": b64(b"png!"), "mime_type": "image/png"}), "blob image/png 4"),
+    (
+        json.dumps({"type": "audio", "mime_type": "audio/pcm;rate=16000", "data": b64(b"\xff\xfe" * 8)}),
+        "blob audio/pcm;rate=16000 16",
+    ),
+    ('{"type":"audio","data":"__79_w"}', "blob audio/pcm;rate=16000 4"),
+    ('{"type":"activity_start"}', "activity_start"),
+    ('{"type":"activity_end"}', "activity_end"),
+    ('{"type":"audio_stream_end"}', "audio_stream_end"),
+]
+
+BAD: list[tuple[str | bytes, str, str | None]] = [
+    ("not json", "invalid_json", None),
+    ('{"type":"text"', "invalid_json", None),
+    ("[1,2]", "invalid_message", None),
+    ("null", "invalid_message", None),
+    ("{}", "invalid_message", "type"),
+    ('{"type":"dance"}', "invalid_message", "type"),
+    ('{"type":["text"]}', "invalid_message", "type"),
+    ('{"type":"text"}', "invalid_message", "text"),
+    ('{"type":"text","text":""}', "invalid_message", "text"),
+    ('{"type":"text","text":7}', "invalid_message", "text"),
+    ('{"type":"image"}', "invalid_message", "data"),
+    ('{"type":"image","data":"%%%"}', "invalid_base64", "data"),
+    ('{"type":"image","data":"AAAA","mimeType":"text/html"}', "unsupported_mime_type", "mimeType"),
+    ('{"type":"audio","data":"AAAA","mimeType":"audio/mp3"}', "unsupported_mime_type", "mimeType"),
+    ('{"type":"audio","data":"AAAA"}', "invalid_audio", None),
+    (b"odd", "invalid_audio", None),
+    (bytes(170_000), "frame_too_large", None),
+    ('{"type":"text","text":"' + "x" * 5_000 + '"}', "frame_too_large", None),
+    ("[" * 2_000, "invalid_json", None),
+]
+
+
+@pytest.mark.spec(164)
+async def test_all_messages_arrive_in_order():
+    async with scripted(echo) as server, server.connect(PATH) as socket:
+        for frame, _ in GOOD:
+            await socket.send(frame)
+        assert [await text_of(socket) for _ in GOOD] == [expected for _, expected in GOOD]
+
+
+async def test_a_bad_frame_is_answered_and_the_session_lives_on():
+    async with scripted(echo, max_message_bytes=4_000) as server, server.connect(PATH) as socket:
+        for number, (frame, code, field) in enumerate(BAD):
+            await socket.send(frame)
+            answer = await receive(socket)
+            assert set(answer) == {"type", "code", "message", "field", "sessionLives"}
+            assert (answer["type"], answer["code"], answer["field"]) == ("error", code, field), frame[:60]
+            assert answer["sessionLives"] is True
+            assert answer["message"]
+            await socket.send(json.dumps({"type": "text", "text": str(number)}))
+            assert await text_of(socket) == f"text {number}"
+        assert len(server.runner.queues) == 1
+
+
+async def test_an_empty_binary_frame_is_no_audio():
+    async with scripted(echo) as server, server.connect(PATH) as socket:
+        await socket.send(b"")
+        await socket.send(bytes(2))
+        assert await text_of(socket) == "blob audio/pcm;rate=16000 2"
+
+
+async def test_a_frame_beyond_the_hard_limit_closes_the_socket():
+    async with scripted(echo, max_frame_bytes=10_000) as server, server.connect(PATH) as socket:
+        await socket.send(bytes(20_000))
+        with pytest.raises(ConnectionClosed) as closed:
+            await receive(socket)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
+
+
+@pytest.mark.spec(166)
+async def test_events_come_down_as_model_dump_json_writes_them():
+    events = [
+        Event(author="demo", invocation_id="e-1", content=Content(role="model", parts=[Part(text="Hé")]), partial=True),
+        audio_event(b"\xfb\xff\xfe\x00"),
+        Event(author="user", input_transcription=Transcription(text="x", finished=True), partial=False),
+        Event(author="demo", interrupted=True),
+        Event(author="demo", turn_complete=True),
+    ]
+
+    async def script(_: LiveRequestQueue) -> AsyncIterator[Event]:
+        for event in events:
+            yield event
+
+    async with scripted(script) as server, server.connect(PATH) as socket:
+        frames = [await asyncio.wait_for(socket.recv(), 2) for _ in events]
+        assert frames == [event.model_dump_json(exclude_none=True, by_alias=True) for event in events]
+        await asyncio.wait_for(socket.wait_closed(), 2)
+        assert socket.close_code == 1000, "the run has ended, so has the call"
+
+
+@pytest.mark.parametrize(
+    ("query", "model", "expected"),
+    [
+        ("", "gemini-2.5-flash-native-audio-preview-12-2025", (Modality.AUDIO, True, True, None, None)),
+        ("?proactivity=true", "gemini-x-native-audio", (Modality.AUDIO, True, True, True, None)),
+        ("?affective_dialog=1&proactivity=0", "gemini-x-native-audio", (Modality.AUDIO, True, True, None, True)),
+        ("?modality=TEXT", "gemini-x-native-audio", (Modality.AUDIO, True, True, None, None)),
+        ("?proactivity=true", "gemini-live-2.5-flash", (Modality.TEXT, False, True, None, None)),
+        ("?modality=AUDIO", "gemini-live-2.5-flash", (Modality.AUDIO, True, True, None, None)),
+    ],
+)
+async def test_the_address_and_the_model_make_the_run_config(query: str, model: str, expected: tuple[Any, ...]):
+    async with scripted(echo, model=model) as server, server.connect(PATH + query) as socket:
+        await socket.send('{"type":"text","text":"x"}')
+        await text_of(socket)
+        config = server.runner.configs[0]
+        assert config.response_modalities == [expected[0]]
+        assert (config.input_audio_transcription is not None) is expected[1]
+        assert (config.output_audio_transcription is not None) is expected[1]
+        assert (config.session_resumption is not None) is expected[2]
+        proactivity = config.proactivity and config.proactivity.proactive_audio
+        assert (proactivity, config.enable_affective_dialog) == expected[3:]
+
+
+@pytest.mark.parametrize("query", ["?proactivity=perhaps", "?modality=SMELL"])
+async def test_an_address_that_makes_no_sense_is_refused(query: str):
+    async with scripted(echo) as server:
+        with pytest.raises(InvalidStatus) as refused:
+            async with server.connect(PATH + query):
+                pass
+        assert refused.value.response.status_code == 403
+        assert not server.runner.queues
+
+
+async def test_a_client_that_leaves_ends_the_run_and_closes_the_queue():
+    async with scripted(echo) as server:
+        async with server.connect(PATH) as socket:
+            await socket.send('{"type":"text","text":"x"}')
+            await text_of(socket)
+        await asyncio.wait_for(server.runner.ended.wait(), 2)
+        assert server.runner.queues[0].closed
+
+
+async def test_a_run_that_does_not_end_by_itself_is_cancelled_after_the_grace():
+    async def stubborn(queue: LiveRequestQueue) -> AsyncIterator[Event]:
+        yield Event(turn_complete=True)
+        await asyncio.Event().wait()
+
+    async with scripted(stubborn, close_grace_s=0.05) as server:
+        async with server.connect(PATH) as socket:
+            await receive(socket)
+        await asyncio.wait_for(server.runner.ended.wait(), 2)
+
+
+async def test_an_error_event_of_the_model_is_told_once():
+    async def failing(_: LiveRequestQueue) -> AsyncIterator[Event]:
+        yield Event(author="demo", error_code="model_not_found", error_message="no such model", recoverable=False)
+        raise ModelError("no such model", code="model_not_found")
+
+    async with scripted(failing) as server, server.connect(PATH) as socket:
+        event = await receive(socket)
+        assert event["errorCode"] == "model_not_found"
+        with pytest.raises(ConnectionClosed) as closed:
+            await receive(socket)
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1011, "model_not_found")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "close_code"),
+    [
+        (SessionBusy("taken"), "session_busy", 4409),
+        (ModelError("gone", code="quota"), "quota", 1011),
+        (ClientTooSlow("x"), "client_too_slow", 1013),
+        (ZeroDivisionError("a bug of the agent"), "internal", 1011),
+    ],
+)
+async def test_an_error_without_an_event_is_answered(error: Exception, code: str, close_code: int):
+    async def failing(_: LiveRequestQueue) -> AsyncIterator[Event]:
+        raise error
+        yield
+
+    async with scripted(failing) as server, server.connect(PATH) as socket:
+        answer = await receive(socket)
+        assert (answer["type"], answer["code"], answer["sessionLives"]) == ("error", code, False)
+        assert "bug of the agent" not in answer["message"], "what went wrong inside is for the log"
+        with pytest.raises(ConnectionClosed) as closed:
+            await receive(socket)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == close_code
+
+
+async def test_names_in_the_address_are_ids_of_any_kind():
+    async with scripted(echo) as server, server.connect("/ws/%C3%A9%20a/s%3A1") as socket:
+        await socket.send('{"type":"text","text":"x"}')
+        await text_of(socket)
+        service = server.runner.session_service
+        assert await service.get_session(app_name="app", user_id="é a", session_id="s:1") is not None
+
+
+async def test_queue_full_is_answered_at_once_and_the_session_lives_on():
+    """The server stops reading long before; a run that fills its own queue shows what would be said."""
+    filled = asyncio.Event()
+
+    async def full(queue: LiveRequestQueue) -> AsyncIterator[Event]:
+        for _ in range(10_000):
+            queue.send_activity_start()
+        filled.set()
+        await asyncio.sleep(0.2)
+        async for request in requests_of(queue):
+            if request.content is not None:
+                yield Event(content=Content(parts=[Part(text=request.content.text)]))
+
+    async with scripted(full, upstream_high_water=20_000) as server, server.connect(PATH) as socket:
+        await filled.wait()
+        await socket.send('{"type":"text","text":"a"}')
+        answer = await receive(socket)
+        assert (answer["code"], answer["sessionLives"]) == ("queue_full", True)
+        await asyncio.sleep(0.3)
+        await socket.send('{"type":"text","text":"b"}')
+        assert await text_of(socket) == "b"

@@ -1,0 +1,104 @@
+/**
+ * Measuring what is really heard and spoken, for tests (`?probe=1`): the level of every render quantum of the player and
+ * of the microphone, on one clock. Costs a message per quantum; the page does not use it otherwise.
+ *
+ * An audio thread counts frames, not time. A report cannot arrive before its quantum was rendered, so the smallest
+ * (arrival − frame time) seen is the offset between the two clocks, give or take the quickest message.
+ */
+
+/**
+ * @typedef {object} Level
+ * @property {number} at when the quantum was rendered, ms on the clock of performance.now()
+ * @property {number} frame of the audio clock
+ * @property {number} rms 0 … 1
+ *
+ * @typedef {{frame: number, rms: number, arrived: number}} RawLevel
+ */
+
+const KEPT_LEVELS = 120_000; // over ten minutes at 24 kHz
+
+/** The levels of one audio clock. */
+export class LevelTrack {
+  /** @param {number} sampleRate */
+  constructor(sampleRate) {
+    this.sampleRate = sampleRate;
+    /** @type {RawLevel[]} */
+    this.raw = [];
+    /** ms between frame 0 of the audio clock and 0 of performance.now() */
+    this.offset = Infinity;
+  }
+
+  /** @param {{frame: number, rms: number}} report */
+  add({ frame, rms }) {
+    const arrived = performance.now();
+    this.offset = Math.min(this.offset, arrived - (frame / this.sampleRate) * 1_000);
+    this.raw.push({ frame, rms, arrived });
+    if (this.raw.length > KEPT_LEVELS) this.raw.splice(0, KEPT_LEVELS / 10);
+  }
+
+  /** @param {number} frame @returns {number} ms on the clock of performance.now() */
+  timeOf(frame) {
+    return this.offset + (frame / this.sampleRate) * 1_000;
+  }
+
+  /**
+   * The levels of a stretch of time, oldest first.
+   *
+   * @param {number} [since] ms
+   * @returns {Level[]}
+   */
+  levels(since = -Infinity) {
+    return this.raw
+      .map(({ frame, rms }) => ({ at: this.timeOf(frame), frame, rms }))
+      .filter(({ at }) => at >= since);
+  }
+
+  /**
+   * When it first became loud after `since`.
+   *
+   * @param {number} since ms
+   * @param {number} threshold rms
+   * @returns {number | null} ms
+   */
+  firstLoud(since, threshold) {
+    return this.levels(since).find(({ rms }) => rms > threshold)?.at ?? null;
+  }
+
+  /**
+   * The last loud quantum before `until`.
+   *
+   * @param {number} until ms
+   * @param {number} threshold rms
+   * @returns {number | null} ms
+   */
+  lastLoud(until, threshold) {
+    return this.levels().findLast(({ at, rms }) => at <= until && rms > threshold)?.at ?? null;
+  }
+}
+
+/** The player's and the microphone's tracks; a new microphone begins a new track. */
+export class Probe {
+  constructor() {
+    /** @type {LevelTrack | null} */
+    this.output = null;
+    /** @type {LevelTrack | null} */
+    this.input = null;
+  }
+
+  /** @param {import("./player.js").Player} player */
+  watchPlayer(player) {
+    this.output = this.#watch(player);
+  }
+
+  /** @param {import("./recorder.js").Recorder} recorder */
+  watchMicrophone(recorder) {
+    this.input = this.#watch(recorder);
+  }
+
+  /** @param {EventTarget & {context: AudioContext}} source */
+  #watch(source) {
+    const track = new LevelTrack(source.context.sampleRate);
+    source.addEventListener("level", (event) => track.add(/** @type {CustomEvent} */ (event).detail));
+    return track;
+  }
+}

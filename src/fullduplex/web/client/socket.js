@@ -1,0 +1,155 @@
+/**
+ * The WebSocket to the server: opens, reopens after a loss, and speaks the few upstream verbs. It knows neither audio
+ * devices nor the page.
+ *
+ * Events: `status` (detail: SocketStatus), `frame` (detail: string | ArrayBuffer), `sent` (detail: SentFrame).
+ */
+
+import { encodeBase64 } from "./base64.js";
+
+/**
+ * @typedef {"connecting" | "open" | "waiting" | "closed"} SocketState
+ * @typedef {{state: SocketState, code?: number, reason?: string, retryMs?: number}} SocketStatus
+ * @typedef {{message: Record<string, unknown> | null, bytes: number}} SentFrame  message is null for audio
+ */
+
+/** How long to wait before the first, second, … new attempt, in ms; the last value repeats. */
+export const RETRY_MS = [500, 1_000, 2_000, 5_000];
+
+/** Audio that may wait in the browser's send buffer before new audio is dropped: 2 s of 16 kHz PCM16. */
+const MOST_BUFFERED_BYTES = 64_000;
+
+/** A connection that lasted this long was a good one: the next attempt after its loss is the quick one. */
+const HEALTHY_AFTER_MS = 5_000;
+
+/** A WebSocket that comes back. */
+export class LiveSocket extends EventTarget {
+  /** @param {string} url */
+  constructor(url) {
+    super();
+    this.url = url;
+    /** @type {SocketState} */
+    this.state = "closed";
+    /** Audio frames not sent because the socket was away or its buffer full. */
+    this.droppedAudioFrames = 0;
+    /** @type {WebSocket | null} */
+    this.webSocket = null;
+    this.failures = 0;
+    this.openedAt = Infinity;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.retryTimer = undefined;
+  }
+
+  /** Whether frames can be sent now. */
+  get isOpen() {
+    return this.state === "open";
+  }
+
+  /** Connect, and stay connected until `close()`. */
+  open() {
+    clearTimeout(this.retryTimer);
+    this.#setStatus({ state: "connecting" });
+    const webSocket = new WebSocket(this.url);
+    webSocket.binaryType = "arraybuffer";
+    this.webSocket = webSocket;
+    webSocket.onopen = () => {
+      this.openedAt = performance.now();
+      this.#setStatus({ state: "open" });
+    };
+    webSocket.onmessage = (message) => this.#emit("frame", message.data);
+    webSocket.onclose = (closed) => {
+      if (this.webSocket === webSocket) this.#lost(closed);
+    };
+  }
+
+  /** Close for good. */
+  close() {
+    clearTimeout(this.retryTimer);
+    const webSocket = this.webSocket;
+    this.webSocket = null;
+    webSocket?.close(1000);
+    this.#setStatus({ state: "closed" });
+  }
+
+  /** @param {string} text one message of the user */
+  sendText(text) {
+    return this.sendMessage({ type: "text", text });
+  }
+
+  /**
+   * @param {Uint8Array} bytes an encoded picture
+   * @param {string} mimeType
+   */
+  sendImage(bytes, mimeType) {
+    return this.sendMessage({ type: "image", data: encodeBase64(bytes), mimeType });
+  }
+
+  /** The user begins to speak (only with the server's voice detection switched off). */
+  sendActivityStart() {
+    return this.sendMessage({ type: "activity_start" });
+  }
+
+  /** The user has finished speaking (only with the server's voice detection switched off). */
+  sendActivityEnd() {
+    return this.sendMessage({ type: "activity_end" });
+  }
+
+  /** No more audio for now: the microphone is off. */
+  sendAudioStreamEnd() {
+    return this.sendMessage({ type: "audio_stream_end" });
+  }
+
+  /**
+   * Send one JSON message.
+   *
+   * @param {Record<string, unknown>} message
+   * @returns {boolean} false when the socket is not open
+   */
+  sendMessage(message) {
+    if (!this.webSocket || !this.isOpen) return false;
+    const frame = JSON.stringify(message);
+    this.webSocket.send(frame);
+    this.#emit("sent", { message, bytes: frame.length });
+    return true;
+  }
+
+  /**
+   * Send PCM16 at 16,000 Hz, mono. Audio is only worth sending while it is fresh: it is dropped (and counted) while the
+   * socket is away or too much of it waits.
+   *
+   * @param {ArrayBuffer} pcm
+   * @returns {boolean} whether it was sent
+   */
+  sendAudio(pcm) {
+    if (!this.webSocket || !this.isOpen || this.webSocket.bufferedAmount > MOST_BUFFERED_BYTES) {
+      this.droppedAudioFrames += 1;
+      return false;
+    }
+    this.webSocket.send(pcm);
+    this.#emit("sent", { message: null, bytes: pcm.byteLength });
+    return true;
+  }
+
+  /** @param {CloseEvent} closed */
+  #lost(closed) {
+    // A server that lets us in only to throw us out must not be asked twice a second.
+    if (performance.now() - this.openedAt > HEALTHY_AFTER_MS) this.failures = 0;
+    this.openedAt = Infinity;
+    const retryMs = RETRY_MS[Math.min(this.failures, RETRY_MS.length - 1)];
+    this.failures += 1;
+    this.webSocket = null;
+    this.retryTimer = setTimeout(() => this.open(), retryMs);
+    this.#setStatus({ state: "waiting", code: closed.code, reason: closed.reason, retryMs });
+  }
+
+  /** @param {SocketStatus} status */
+  #setStatus(status) {
+    this.state = status.state;
+    this.#emit("status", status);
+  }
+
+  /** @param {string} name @param {unknown} detail */
+  #emit(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}

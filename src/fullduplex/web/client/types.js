@@ -1,0 +1,61 @@
+/**
+ * The shapes that travel on the wire, as JSDoc types, and nothing else. Every field of an Event except the few that the
+ * server always sends may be missing.
+ *
+ * @typedef {{data: string, mimeType: string, displayName?: string}} Blob64  base64 of either alphabet
+ * @typedef {{id?: string, name: string, args?: Record<string, unknown>}} FunctionCall
+ * @typedef {{id?: string, name: string, response?: unknown}} FunctionResponse
+ *
+ * @typedef {object} Part
+ * @property {string} [text]
+ * @property {boolean} [thought]
+ * @property {Blob64} [inlineData]
+ * @property {{fileUri: string, mimeType: string}} [fileData]
+ * @property {FunctionCall} [functionCall]
+ * @property {FunctionResponse} [functionResponse]
+ * @property {{code: string, language?: string}} [executableCode]
+ * @property {{outcome: string, output?: string}} [codeExecutionResult]
+ *
+ * @typedef {{text?: string, finished?: boolean, languageCode?: string}} Transcription
+ * @typedef {{promptTokenCount?: number, candidatesTokenCount?: number, totalTokenCount?: number}} UsageMetadata
+ *
+ * @typedef {object} LiveEvent
+ * @property {string} [id]
+ * @property {string} [author]
+ * @property {string} [invocationId]
+ * @property {number} [timestamp] seconds since the epoch
+ * @property {{role?: string, parts?: Part[]}} [content]
+ * @property {boolean} [partial]
+ * @property {boolean} [turnComplete]
+ * @property {boolean} [interrupted]
+ * @property {boolean} [generationComplete]
+ * @property {Transcription} [inputTranscription]
+ * @property {Transcription} [outputTranscription]
+ * @property {UsageMetadata} [usageMetadata]
+ * @property {object} [groundingMetadata]
+ * @property {object} [liveSessionResumptionUpdate]
+ * @property {{timeLeft?: unknown}} [goAway]
+ * @property {{voiceActivityType?: string}} [voiceActivity]
+ * @property {{transferToAgent?: string}} [actions]
+ * @property {string[]} [longRunningToolIds]
+ * @property {string} [errorCode]
+ * @property {string} [errorMessage]
+ *
+ * @typedef {object} ErrorAnswer  the server's answer to a frame that it refused
+ * @property {"error"} type
+ * @property {string} code
+ * @property {string} message
+ * @property {string | null} [field] the field at fault
+ * @property {boolean} [sessionLives] whether the session goes on
+ *
+ * @typedef {object} ServerInfo  `GET /api/info`
+ * @property {string} agent
+ * @property {string} model
+ * @property {string} engine in words for people
+ * @property {boolean} offline
+ * @property {string} version
+ * @property {string[]} tools
+ * @property {string[]} examples
+ */
+
+export {};

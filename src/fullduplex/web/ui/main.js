@@ -1,0 +1,169 @@
+/**
+ * The page: puts the client, the conversation and the parts of the page together, and does nothing else itself.
+ *
+ * `window.fullduplex` is a handle for tests and the curious: `client`, `conversation`, and live views of `player`,
+ * `recorder`, `probe` and `events` (LogEntry list with arrival times on the clock of performance.now()).
+ * Address parameters: `raw_mic=1` no voice processing by the browser, `frame_ms=40` length of microphone frames,
+ * `probe=1` record output and microphone levels, `user=…`, `session=…` ids of one's own.
+ */
+
+import { Conversation } from "../client/conversation.js";
+import { forgetSession, sessionId, socketUrl, userId } from "../client/identity.js";
+import { describeRefusal } from "../client/items.js";
+import { LiveClient } from "../client/live_client.js";
+import { showAbout } from "./about.js";
+import { MessageList } from "./bubbles.js";
+import { CameraDialog } from "./camera.js";
+import { EventConsole } from "./console.js";
+import { consoleLines } from "./console_lines.js";
+import { byId } from "./dom.js";
+import { VoiceBar, listen } from "./voice_bar.js";
+
+const query = new URLSearchParams(location.search);
+const client = new LiveClient({
+  url: pageSocketUrl(),
+  rawMic: query.get("raw_mic") === "1",
+  frameMs: Number(query.get("frame_ms")) || 20,
+  probe: query.get("probe") === "1",
+});
+let conversation = new Conversation();
+
+const app = byId("app", HTMLElement);
+const status = byId("connectionStatus", HTMLElement);
+const form = byId("messageForm", HTMLFormElement);
+const input = byId("message", HTMLTextAreaElement);
+const sendButton = byId("sendButton", HTMLButtonElement);
+const muteButton = byId("muteButton", HTMLButtonElement);
+const messages = new MessageList(byId("messages", HTMLElement), byId("scroller", HTMLElement));
+const eventConsole = new EventConsole();
+const voiceBar = new VoiceBar(client, (problem) => draw(conversation.addNote(problem, "error")));
+const camera = new CameraDialog((picture) => void sendPicture(picture));
+
+function pageSocketUrl() {
+  return socketUrl(location, query.get("user") ?? userId(), query.get("session") ?? sessionId());
+}
+
+/** @param {import("../client/items.js").Change[]} changes */
+function draw(changes) {
+  if (conversation.items.some((item) => item.kind !== "note")) app.classList.add("has-talk");
+  messages.draw(changes, conversation.awaitingAgent);
+  voiceBar.setAwaiting(conversation.awaitingAgent);
+}
+
+/** @param {string} text */
+function sendText(text) {
+  void client.startPlayer(); // a gesture brought us here: the answer may be spoken
+  if (client.sendText(text)) draw(conversation.addTyped(text));
+}
+
+/** @param {Blob} picture */
+async function sendPicture(picture) {
+  const bytes = new Uint8Array(await picture.arrayBuffer());
+  if (client.sendImage(bytes, picture.type)) draw(conversation.addImage(URL.createObjectURL(picture)));
+  else draw(conversation.addNote("There is no connection: the picture was not sent.", "error"));
+}
+
+/** @param {import("../client/socket.js").SocketStatus} now */
+function showStatus(now) {
+  const words = { connecting: "Connecting", open: "Connected", waiting: "Reconnecting", closed: "Disconnected" };
+  const isOpen = now.state === "open";
+  status.dataset.state = now.state;
+  status.textContent = words[now.state];
+  sendButton.disabled = !isOpen;
+  for (const example of document.querySelectorAll(".example")) example.toggleAttribute("disabled", !isOpen);
+  if (isOpen) draw(conversation.addNote("Connection opened"));
+  if (now.state === "waiting") {
+    draw(conversation.connectionLost());
+    const reason = now.reason ? `: ${now.reason}` : "";
+    draw(conversation.addNote(`Connection closed${reason}`));
+  }
+}
+
+function newConversation() {
+  forgetSession();
+  client.player?.clear();
+  client.socket.close();
+  client.socket.url = pageSocketUrl();
+  conversation = new Conversation();
+  messages.clear();
+  eventConsole.clear();
+  app.classList.remove("has-talk");
+  client.connect();
+  input.focus();
+}
+
+function fitInput() {
+  input.style.height = "auto";
+  input.style.height = `${input.scrollHeight}px`;
+}
+
+function wireClient() {
+  const writeLine = consoleLines();
+  listen(client, "status", showStatus);
+  listen(client, "event", (event) => draw(conversation.apply(event, performance.now())));
+  listen(client, "refusal", (refusal) => draw(conversation.addNote(describeRefusal(refusal), "error")));
+  listen(client, "problem", (problem) => draw(conversation.addNote(problem, "error")));
+  listen(client, "log", (entry) => {
+    writeLine(entry);
+    eventConsole.add(entry);
+  });
+}
+
+function wirePage() {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = input.value.trim();
+    if (text === "" || !client.socket.isOpen) return;
+    sendText(text);
+    input.value = "";
+    fitInput();
+  });
+  input.addEventListener("input", fitInput);
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
+  muteButton.addEventListener("click", () => {
+    client.setMuted(!client.muted);
+    muteButton.setAttribute("aria-pressed", String(client.muted));
+  });
+  byId("newSessionButton", HTMLButtonElement).addEventListener("click", newConversation);
+  byId("cameraButton", HTMLButtonElement).addEventListener("click", () => void camera.open());
+  // Browsers let a page be heard only after a gesture: take the first one, so that an agent may speak first.
+  for (const gesture of ["pointerdown", "keydown"]) {
+    document.addEventListener(gesture, () => void client.startPlayer(), { once: true });
+  }
+}
+
+Object.defineProperty(window, "fullduplex", {
+  value: {
+    client,
+    get conversation() {
+      return conversation;
+    },
+    get player() {
+      return client.player;
+    },
+    get recorder() {
+      return client.recorder;
+    },
+    get probe() {
+      return client.probe;
+    },
+    get events() {
+      return client.log.entries;
+    },
+  },
+});
+
+wireClient();
+wirePage();
+client.connect();
+void showAbout((text) => {
+  if (client.socket.isOpen) sendText(text);
+}).then(() => {
+  for (const example of document.querySelectorAll(".example")) {
+    example.toggleAttribute("disabled", !client.socket.isOpen);
+  }
+});

@@ -16,7 +16,8 @@ done_before() { [ -x .venv/bin/fullduplex ] && [ "$(cat ".venv/.installed-$1" 2>
 if done_before "$kind" || { [ "$kind" = run ] && done_before dev; }; then exit 0; fi
 
 usable() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
-if [ ! -f .venv/.made-in ] || [ "$(cat .venv/.made-in)" != "$(pwd)" ] || ! usable .venv/bin/python; then
+# A .venv that somebody else made here is used as it is; only our own, moved or broken, is made anew.
+if ! usable .venv/bin/python || [ "$(cat .venv/.made-in 2>/dev/null || pwd)" != "$(pwd)" ]; then
   python=
   for candidate in "${PYTHON:-python3}" python3.13 python3.12 python3.11; do
     if usable "$candidate"; then python=$candidate; break; fi

@@ -6,6 +6,7 @@ The bounds and what is dropped past them are decided in `turns.media_queue`; her
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -144,14 +145,12 @@ class LiveRequestQueue:
             )
 
     def answer(self, request: LiveRequest) -> None:
-        """Sends a tool's answer for the engine, on a closed queue too, because the run may still be draining."""
-        self._put(request, even_closed=True)
+        """Sends a tool's answer for the engine, past the limit and on a closed queue too: the run may be draining."""
+        self._put(request, Kind.ANSWER)
 
-    def _put(
-        self, request: LiveRequest, kind: Kind = Kind.CONTROL, seconds: float = 0.0, even_closed: bool = False
-    ) -> None:
+    def _put(self, request: LiveRequest, kind: Kind = Kind.CONTROL, seconds: float = 0.0) -> None:
         with self._lock:
-            if self._closed and not even_closed:
+            if self._closed and kind is not Kind.ANSWER:
                 logger.debug("request ignored: the queue is closed")
                 return
             dropped = self._waiting.counters.dropped_audio_chunks
@@ -181,8 +180,9 @@ def _wake(waiter: _Waiter | None) -> None:
         return
     if waiter.thread == threading.get_ident():
         _finish(waiter.future)
-    elif not waiter.loop.is_closed():
-        waiter.loop.call_soon_threadsafe(_finish, waiter.future)
+    else:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+            waiter.loop.call_soon_threadsafe(_finish, waiter.future)
 
 
 def _finish(future: asyncio.Future[None]) -> None:

@@ -30,6 +30,7 @@ class Kind(Enum):
     """What an entry is, which decides its policy."""
 
     CONTROL = "control"
+    ANSWER = "answer"  # of a tool: bounded by the calls, and nobody is there who could be told that there is no room
     AUDIO = "audio"
     VIDEO = "video"
 
@@ -117,7 +118,7 @@ class MediaQueue(Generic[T]):
                 self._shed_frames()
         else:
             waiting = len(self._entries) - self._chunks - self._frames
-            if waiting >= self.limits.max_messages:
+            if kind is Kind.CONTROL and waiting >= self.limits.max_messages:
                 raise QueueFull(f"{waiting:,} messages wait to be sent to the model")
             self._entries.append(Entry(item, now, kind, 0.0))
 

@@ -152,7 +152,8 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
         """A copy, with the fields of `update` replaced; `deep=True` shares nothing mutable with the original."""
         changes: dict[str, Any] = {}
         if deep:
-            changes = {name: _deep(getattr(self, name)) for name in self.__struct_fields__}
+            fields = ((name, getattr(self, name)) for name in self.__struct_fields__)
+            changes = {name: _deep(value) for name, value in fields if value is not None}
         return msgspec.structs.replace(self, **{**changes, **(update or {})})
 
     @classmethod

@@ -1,0 +1,344 @@
+"""`model="local"`: the cascade behind the same connection as every other model.
+
+Voice goes through detection, recognition, the `local-rules` router and synthesis; typed text goes straight to the
+router. It is an offline demonstration: a scripted tool router that knows the sentences of the agent's tools and does
+not understand free speech. Nothing leaves the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fullduplex.errors import ConnectionLost, EngineUnavailable, InvalidInput, ModelError
+from fullduplex.models.base import ConnectRequest, LiveConnection, LiveModel
+from fullduplex.models.cascade import answers
+from fullduplex.models.cascade.audio import rate_of
+from fullduplex.models.cascade.calls import CallBook
+from fullduplex.models.cascade.engines import Engines, shared_engines
+from fullduplex.models.cascade.hearing import Ears, Heard, Hearing
+from fullduplex.models.cascade.mouth import Mouth, TextMouth, VoiceMouth
+from fullduplex.models.cascade.router import Ask, Call, Calls, NoIdea, Router, SmallTalk
+from fullduplex.models.cascade.settings import Behaviour, read_behaviour
+from fullduplex.types.config import FunctionResponseScheduling
+from fullduplex.types.content import Blob, Content, FunctionResponse
+from fullduplex.types.live import (
+    ActivityStart,
+    AudioStreamEnd,
+    LiveServerContent,
+    LiveServerMessage,
+    LiveServerSetupComplete,
+    LiveServerToolCall,
+    LiveServerToolCallCancellation,
+    Signal,
+    Transcription,
+    VoiceActivity,
+)
+
+_log = logging.getLogger(__name__)
+
+_OUTBOX_LIMIT = 256
+_QUOTE_MARK = "<<<BEGIN_QUOTED"
+
+
+class Cascade(LiveModel):
+    """The embedded agent. One object serves any number of connections; they share the speech engines.
+
+    Args:
+        model: The name it goes by.
+        engines: Where speech engines come from; the program's shared ones unless given.
+    """
+
+    def __init__(self, model: str = "local", *, engines: Engines | None = None) -> None:
+        self.model = model
+        self.speech_config = None
+        self._engines = engines
+
+    @asynccontextmanager
+    async def connect(self, request: ConnectRequest) -> AsyncIterator[LiveConnection]:
+        """Opens a connection. `InvalidConfig` for other modalities, `ModelError` when no speech engine is there."""
+        engines = self._engines or shared_engines()
+        behaviour = read_behaviour(request.config)
+        declarations = [d for tool in request.tools for d in tool.function_declarations or ()]
+        searches = any(tool.google_search is not None for tool in request.tools)
+        router = engines.router(declarations, search=searches)
+        mouth: Mouth = TextMouth()
+        if behaviour.voice_out:
+            try:
+                synthesizer = engines.synthesizer()
+            except EngineUnavailable as error:
+                raise ModelError(str(error), code=error.code) from error
+            mouth = VoiceMouth(synthesizer, behaviour.voice, transcribe=behaviour.transcribe_output)
+        connection = CascadeConnection(router, mouth, behaviour, engines)
+        connection.open(request.history)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+class CascadeConnection(LiveConnection):
+    """One conversation with the cascade.
+
+    At most one turn is answered at a time: a task of its own, which an interruption cancels. Everything that is said
+    goes through one queue that `receive` reads.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        mouth: Mouth,
+        behaviour: Behaviour,
+        engines: Engines,
+        new_id: Callable[[], str] = lambda: f"local-{uuid.uuid4()}",
+    ) -> None:
+        self._router = router
+        self._mouth = mouth
+        self._behaviour = behaviour
+        self._engines = engines
+        self._calls = CallBook(new_id)
+        self._answered = asyncio.Event()
+        self._outbox: asyncio.Queue[LiveServerMessage | Exception | None] = asyncio.Queue()
+        self._room = asyncio.Event()
+        self._turn: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: deque[Coroutine[Any, Any, None]] = deque()
+        self._hearing: Hearing | None = None
+        self._context: list[str] = []
+        self._previous: Call | None = None
+        self._closed = False
+
+    def open(self, history: list[Content]) -> None:
+        """Says that the setup is accepted, and answers the history if the user has the last word in it."""
+        self._emit(LiveServerMessage(setup_complete=LiveServerSetupComplete()))
+        if question := _open_question(history):
+            self._begin(self._answer(question))
+
+    # -- what the engine sends ------------------------------------------------------------------------------------
+
+    async def send_content(self, content: Content, *, turn_complete: bool = True) -> None:
+        """A typed turn interrupts what is being said and is answered; without `turn_complete` it is only kept."""
+        self._check_open()
+        responses = [part.function_response for part in content.parts or () if part.function_response is not None]
+        if responses:
+            await self.send_tool_response(responses)
+            return
+        text = content.text.strip()
+        if not turn_complete:
+            if text and content.role != "model":
+                self._context.append(text)
+            return
+        if not text and not self._context:
+            raise InvalidInput("the local agent reads text only, and this turn has none", field="content")
+        self._interrupt()
+        self._begin(self._answer(text))
+
+    async def send_realtime(self, blob: Blob) -> None:
+        """Audio is heard; images and video are taken and not looked at."""
+        self._check_open()
+        mime = (blob.mime_type or "").lower()
+        if mime.startswith(("image/", "video/")):
+            return
+        rate = rate_of(blob.mime_type)
+        if blob.data:
+            self._ears().put((bytes(blob.data), rate))
+
+    async def send_activity(self, signal: Signal) -> None:
+        """Start and end of speech, where detection is the client's; the end of the audio stream anywhere."""
+        self._check_open()
+        if not self._behaviour.hearing.manual and not isinstance(signal, AudioStreamEnd):
+            raise InvalidInput(
+                "activity signals need automatic_activity_detection.disabled", code="activity_not_allowed"
+            )
+        if isinstance(signal, ActivityStart) or self._hearing is not None:
+            self._ears().put(signal)
+
+    async def send_tool_response(self, responses: list[FunctionResponse]) -> None:
+        """Answers to calls; one that comes after its turn is said when the agent is idle, unless it is `SILENT`."""
+        self._check_open()
+        for response in responses:
+            late = self._calls.answer(response)
+            if late is not None and late.response:
+                self._announce(late)
+        if not self._calls.pending:
+            self._answered.set()
+
+    def _announce(self, late: FunctionResponse) -> None:
+        scheduling = late.scheduling and FunctionResponseScheduling(late.scheduling)
+        if scheduling is FunctionResponseScheduling.SILENT:
+            return
+        if scheduling is FunctionResponseScheduling.INTERRUPT:
+            self._interrupt()
+        self._begin(self._say(answers.read_result(self._calls.name_of(late), late.response)))
+
+    async def receive(self) -> AsyncIterator[LiveServerMessage]:
+        """All messages until the connection is closed; raises what broke it."""
+        while True:
+            item = await self._outbox.get()
+            if self._outbox.qsize() <= _OUTBOX_LIMIT:
+                self._room.set()
+            if item is None:
+                self._outbox.put_nowait(None)
+                return
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+    async def close(self) -> None:
+        """Stops speaking and hearing and waits until nothing of this connection runs."""
+        if not self._closed:
+            self._closed = True
+            self._turn = None
+            while self._waiting:
+                self._waiting.popleft().close()
+            self._outbox.put_nowait(None)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConnectionLost("the connection is closed", close_code=1000)
+
+    # -- turns ----------------------------------------------------------------------------------------------------
+
+    def _emit(self, message: LiveServerMessage) -> None:
+        self._outbox.put_nowait(message)
+
+    async def _emit_paced(self, message: LiveServerMessage) -> None:
+        """Emits, but waits for a reader that has fallen far behind."""
+        while self._outbox.qsize() > _OUTBOX_LIMIT:
+            self._room.clear()
+            await self._room.wait()
+        self._emit(message)
+
+    def _flag(self, **fields: Any) -> None:
+        self._emit(LiveServerMessage(server_content=LiveServerContent(**fields)))
+
+    def _begin(self, turn: Coroutine[Any, Any, None]) -> None:
+        """Runs a turn now, or after the one that runs."""
+        if self._turn is None:
+            self._turn = self._spawn(turn, "cascade-turn")
+            self._turn.add_done_callback(self._next_turn)
+        else:
+            self._waiting.append(turn)
+
+    def _next_turn(self, done: asyncio.Task[None]) -> None:
+        if done is not self._turn:
+            return
+        self._turn = None
+        if self._waiting and not self._closed:
+            self._begin(self._waiting.popleft())
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("the local agent failed", exc_info=error)
+            self._outbox.put_nowait(ModelError(f"the local agent failed: {error}", code="local_failed"))
+
+    def _interrupt(self) -> None:
+        """Ends the running turn at once, with everything that waits behind it."""
+        while self._waiting:
+            self._waiting.popleft().close()
+        turn, self._turn = self._turn, None
+        if turn is None or turn.done():
+            return
+        turn.cancel()
+        if cancelled := self._calls.cancel():
+            self._emit(LiveServerMessage(tool_call_cancellation=LiveServerToolCallCancellation(ids=cancelled)))
+        self._flag(interrupted=True)
+        self._flag(turn_complete=True)
+
+    async def _answer(self, text: str) -> None:
+        """One turn: decide, call tools and wait for them, say the outcome."""
+        decision = self._router.route(text, self._previous)
+        if self._context:
+            if isinstance(decision, NoIdea):
+                decision = self._router.route(" ".join([*self._context, text]), self._previous)
+            self._context.clear()
+        match decision:
+            case Calls(calls):
+                self._previous = calls[-1]
+                reply = await self._call(calls)
+            case Ask():
+                reply = answers.ask(decision)
+            case SmallTalk(kind):
+                reply = answers.small_talk(kind, self._router)
+            case NoIdea():
+                reply = answers.not_understood(self._router)
+        await self._say(reply)
+
+    async def _call(self, calls: tuple[Call, ...]) -> str:
+        self._answered.clear()
+        opened = self._calls.begin(calls)
+        self._emit(LiveServerMessage(tool_call=LiveServerToolCall(function_calls=opened)))
+        await self._answered.wait()
+        results = self._calls.close()
+        return " ".join(answers.read_result(self._calls.name_of(result), result.response) for result in results)
+
+    async def _say(self, reply: str) -> None:
+        await self._mouth.say(reply, self._emit_paced)
+        self._flag(generation_complete=True)
+        await self._mouth.drain()
+        self._flag(turn_complete=True)
+
+    # -- hearing --------------------------------------------------------------------------------------------------
+
+    def _ears(self) -> Hearing:
+        """The ears, which open with the first sound."""
+        if self._hearing is None:
+            try:
+                detector = self._engines.detector(self._behaviour.start_probability)
+                recognizer = self._engines.recognizer(self._router)
+            except EngineUnavailable as error:
+                raise InvalidInput(str(error), code=error.code, field="blob") from error
+            ears = Ears(self._on_start, self._on_heard, self._on_failure)
+            self._hearing = Hearing(ears, detector, recognizer, self._behaviour.hearing)
+            self._spawn(self._hearing.run(), "cascade-hearing")
+        return self._hearing
+
+    def _on_start(self) -> None:
+        if self._behaviour.voice_signals:
+            self._emit(LiveServerMessage(voice_activity=VoiceActivity(voice_activity_type="ACTIVITY_START")))
+        if self._behaviour.interruptible:
+            self._interrupt()
+
+    def _on_heard(self, heard: Heard) -> None:
+        if self._behaviour.voice_signals:
+            self._emit(LiveServerMessage(voice_activity=VoiceActivity(voice_activity_type="ACTIVITY_END")))
+        if not heard.text:
+            return
+        if self._behaviour.transcribe_input:
+            self._flag(input_transcription=Transcription(text=heard.text, finished=True))
+        if self._hearing is not None and self._hearing.in_speech and self._behaviour.interruptible:
+            self._context.append(heard.text)  # the user went on speaking: this was only the first part
+        elif heard.in_domain:
+            self._begin(self._answer(heard.text))
+        else:
+            self._begin(self._say(answers.not_understood(self._router)))
+
+    def _on_failure(self, error: Exception) -> None:
+        self._begin(self._say("Sorry, I could not hear that: speech recognition failed."))
+
+
+def _open_question(history: list[Content]) -> str:
+    """The user's text at the end of the history that nobody has answered; what other agents said is no question."""
+    question = ""
+    for content in reversed(history):
+        if content.role == "model":
+            break
+        text = content.text.strip()
+        if text and _QUOTE_MARK not in text and not question:
+            question = text
+    return question

@@ -1,0 +1,413 @@
+"""The connection of the embedded agent, with fake speech engines in virtual time: order, interruption, settings."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from fullduplex.errors import ConnectionLost, EngineUnavailable, InvalidConfig, InvalidInput, ModelError
+from fullduplex.models.cascade.live import CascadeConnection
+from fullduplex.testing.clock import run_virtual
+from fullduplex.types import Blob, Content, FunctionDeclaration, FunctionResponse, Part, Tool
+from fullduplex.types.live import ActivityEnd, ActivityStart, AudioStreamEnd
+from tests.models.cascade.fakes import Client, FakeEngines, talk
+
+SPEECH = b"\x10\x20" * 512
+SILENCE = bytes(1024)
+TOKYO = "what time is it in Tokyo"
+MANUAL = {"realtime_input_config": {"automatic_activity_detection": {"disabled": True}}}
+
+
+async def speak(client: Client, frames: int = 20, *, silence: int = 15) -> None:
+    """Sends that many frames of sound and of silence."""
+    for data in [SPEECH] * frames + [SILENCE] * silence:
+        await client.connection.send_realtime(Blob(data=data, mime_type="audio/pcm;rate=16000"))
+
+
+def test_typed_turn_in_text() -> None:
+    async def main() -> None:
+        async with talk(FakeEngines(), response_modalities=["TEXT"]) as client:
+            await client.type(TOKYO)
+            await client.until_turns(1)
+            kinds = ["setup_complete", "tool_call", "text", "generation_complete", "turn_complete"]
+            assert client.kinds() == kinds
+            assert client.text().startswith("It is ")
+            assert " in Tokyo, " in client.text()
+            assert len([m for m in client.messages if m.server_content and m.server_content.model_turn]) > 4
+
+    run_virtual(main())
+
+
+def test_typed_turn_in_audio_is_paced() -> None:
+    async def main() -> None:
+        async with talk(FakeEngines()) as client:
+            await client.type("roll two dice")
+            await client.until_turns(1)
+            kinds = ["setup_complete", "tool_call", "said", "audio", "generation_complete", "turn_complete"]
+            assert client.kinds() == kinds
+            assert client.text().startswith("You rolled ")
+            pieces = client.audio()
+            assert all(len(piece) <= 24_000 * 2 * 40 // 1000 for piece in pieces)
+            seconds = sum(map(len, pieces)) / 48_000
+            took = client.times[-1] - client.times[1]
+            assert took == pytest.approx(seconds, abs=0.01), "the turn ends when what was said was heard"
+            mark = next(m for m in client.messages if m.server_content and m.server_content.generation_complete)
+            ahead = seconds - (client.times[client.messages.index(mark)] - client.times[1])
+            assert ahead <= 0.2 + 1e-6
+
+    run_virtual(main())
+
+
+def test_spoken_turn() -> None:
+    async def main() -> None:
+        engines = FakeEngines()
+        engines.ears.texts = [TOKYO]
+        async with talk(engines, explicit_vad_signal=True) as client:
+            await speak(client)
+            await client.until_turns(1)
+            assert client.kinds() == [
+                "setup_complete", "voice_activity", "voice_activity", "heard", "tool_call", "said", "audio",
+                "generation_complete", "turn_complete",
+            ]  # fmt: skip
+            heard = next(m.server_content.input_transcription for m in client.messages if _heard(m))
+            assert (heard.text, heard.finished) == (TOKYO, True)
+            assert engines.ears.audio[0].count(SPEECH) == 20
+
+    run_virtual(main())
+
+
+def _heard(message: Any) -> bool:
+    return message.server_content is not None and message.server_content.input_transcription is not None
+
+
+def test_speech_interrupts_at_once() -> None:
+    async def main() -> None:
+        engines = FakeEngines()
+        engines.ears.texts = ["roll a die"]
+        async with talk(engines) as client:
+            await client.type("tell me about yourself")
+            await client.until(lambda: len(client.audio()) > 10)
+            sent = len(client.audio())
+            await speak(client, 3, silence=0)
+            await client.until(lambda: "interrupted" in client.kinds())
+            assert len(client.audio()) <= sent + 1
+            await speak(client, 10)
+            await client.until_turns(2)
+            assert client.kinds()[4:] == [
+                "interrupted", "turn_complete", "heard", "tool_call", "said", "audio", "generation_complete",
+                "turn_complete",
+            ]  # fmt: skip
+
+    run_virtual(main())
+
+
+def test_typing_interrupts() -> None:
+    async def main() -> None:
+        async with talk(FakeEngines(), response_modalities=["TEXT"]) as client:
+            await client.type("tell me about yourself")
+            await client.until(lambda: "text" in client.kinds())
+            await client.type("roll a die")
+            await client.until_turns(2)
+            assert client.kinds() == [
+                "setup_complete", "tool_call", "text", "interrupted", "turn_complete", "tool_call", "text",
+                "generation_complete", "turn_complete",
+            ]  # fmt: skip
+
+    run_virtual(main())
+
+
+def test_interrupting_a_pending_call_cancels_it() -> None:
+    async def main() -> None:
+        async with talk(FakeEngines(), run_tools=False) as client:
+            await client.type(TOKYO)
+            await client.until(lambda: "tool_call" in client.kinds())
+            call = client.messages[-1].tool_call.function_calls[0]  # type: ignore[union-attr, index]
+            await client.type("hello")
+            await client.until_turns(2)
+            assert client.kinds()[1:5] == ["tool_call", "tool_call_cancellation", "interrupted", "turn_complete"]
+            cancellation = client.messages[2].tool_call_cancellation
+            assert cancellation is not None
+            assert cancellation.ids == [call.id]
+            count = len(client.messages)
+            await client.connection.send_tool_response([FunctionResponse(id=call.id, response={"result": "late"})])
+            await asyncio.sleep(10)
+            assert len(client.messages) == count, "nobody wants the answer to a cancelled call"
+
+    run_virtual(main())
+
+
+def test_no_interruption_lets_it_finish_then_answers() -> None:
+    async def main() -> None:
+        engines = FakeEngines()
+        engines.ears.texts = ["roll a die"]
+        settings = {"realtime_input_config": {"activity_handling": "NO_INTERRUPTION"}}
+        async with talk(engines, **settings) as client:
+            await client.type("tell me about yourself")
+            await client.until(lambda: len(client.audio()) > 10)
+            await speak(client)
+            await client.until_turns(2)
+            kinds = client.kinds()
+            assert "interrupted" not in kinds
+            assert kinds.index("turn_complete") < len(kinds) - 1 - kinds[::-1].index("tool_call")
+
+    run_virtual(main())
+
+
+def test_manual_activity() -> None:
+    async def main() -> None:
+        engines = FakeEngines()
+        engines.ears.texts = [TOKYO]
+        async with talk(engines, **MANUAL) as client:
+            await speak(client, 5)  # outside of an activity: not heard
+            await client.connection.send_activity(ActivityStart())
+            await speak(client, 4, silence=0)
+            await client.connection.send_activity(ActivityEnd())
+            await client.until_turns(1)
+            assert engines.ears.audio == [SPEECH * 4]
+            assert client.kinds()[1:3] == ["heard", "tool_call"]
+
+    run_virtual(main())
+
+
+def test_activity_signals_need_manual_detection() -> None:
+    async def main() -> None:
+        async with talk(FakeEngines()) as client:
+            with pytest.raises(InvalidInput):
+                await client.connection.send_activity(ActivityStart())
+            await client.connection.send_activity(AudioStreamEnd())
+            await client.type("hello")
+            await client.until_turns(1)
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("signal", [True, False])
+def test_the_end_of_the_stream_ends_the_turn(signal: bool) -> None:
+    """By its signal, or by no sound coming for a while."""
+
+    async def main() -> None:
+        engines = FakeEngines()
+        engines.ears.texts = [TOKYO]
+        async with talk(engines) as client:
+            await speak(client, 10, silence=0)
+            if signal:
+                await client.connection.send_activity(AudioStreamEnd())
+            await client.until(lambda: "heard" in client.kinds())
+            assert asyncio.get_running_loop().time() == pytest.approx(0.0 if signal else 1.0, abs=0.05)
+
+    run_virtual(main())
+
+
+def test_a_sentence_with_a_long_pause_is_heard_as_one() -> None:
+    async def main() -> None:
+        engines = FakeEngines()
+        engines.ears.texts = ["what time is it", "in Tokyo"]
+        engines.ears.gate = asyncio.Event()
+        async with talk(engines) as client:
+            await speak(client, 10)
+            await speak(client, 5, silence=0)
+            await asyncio.sleep(0.01)
+            engines.ears.gate.set()
+            await client.until(lambda: "heard" in client.kinds())
+            await speak(client, 5)
+            await client.until(lambda: "tool_call" in client.kinds())
+            call = next(m.tool_call.function_calls[0] for m in client.messages if m.tool_call)  # type: ignore[index]
+            assert call.args == {"city": "Tokyo"}
+
+    run_virtual(main())
+
+
+def test_parallel_calls_are_answered_together() -> None:
+    async def main() -> None:
+        async with talk(FakeEngines(), response_modalities=["TEXT"]) as client:
+            await client.type("the weather in Oslo and the time in Rome")
+            await client.until_turns(1)
+            calls = client.messages[1].tool_call.function_calls  # type: ignore[union-attr]
+            assert [call.name for call in calls or []] == ["get_weather", "get_time"]
+            assert len({call.id for call in calls or []}) == 2
+            assert client.text().index("Oslo") < client.text().index("Rome")
+
+    run_virtual(main())
+
+
+def test_late_results_are_said_when_idle_unless_silent() -> None:
+    async def main() -> None:
+        async with talk(FakeEngines(), response_modalities=["TEXT"]) as client:
+            await client.type("roll a die")
+            await client.until_turns(1)
+            call = client.messages[1].tool_call.function_calls[0]  # type: ignore[union-attr, index]
+            quiet = FunctionResponse(id=call.id, response={"result": "hush"}, scheduling="SILENT")
+            await client.connection.send_tool_response([quiet])
+            await client.connection.send_tool_response([FunctionResponse(id=call.id, response={"result": "done"})])
+            await client.until_turns(2)
+            assert client.text().endswith("done")
+            assert "hush" not in client.text()
+
+    run_virtual(main())
+
+
+def test_history_with_an_open_question_is_answered() -> None:
+    async def main() -> None:
+        history = [
+            Content(role="user", parts=[Part(text="hello")]),
+            Content(role="model", parts=[Part(text="Hello.")]),
+            Content(role="user", parts=[Part(text="roll a die")]),
+        ]
+        async with talk(FakeEngines(), response_modalities=["TEXT"], history=history) as client:
+            await client.until_turns(1)
+            assert client.text().startswith("You rolled")
+        async with talk(FakeEngines(), response_modalities=["TEXT"], history=history[:2]) as client:
+            await asyncio.sleep(5)
+            assert client.kinds() == ["setup_complete"]
+
+    run_virtual(main())
+
+
+def test_partial_content_is_context() -> None:
+    async def main() -> None:
+        async with talk(FakeEngines(), response_modalities=["TEXT"]) as client:
+            await client.type("what time is it", turn_complete=False)
+            await asyncio.sleep(5)
+            assert client.kinds() == ["setup_complete"]
+            await client.type("in Tokyo")
+            await client.until_turns(1)
+            assert "Tokyo" in client.text()
+
+    run_virtual(main())
+
+
+def test_search_is_refused_plainly() -> None:
+    async def main() -> None:
+        tools = [Tool(google_search={})]
+        async with talk(FakeEngines(), tools=tools, response_modalities=["TEXT"]) as client:
+            await client.type("search the web for the news")
+            await client.until_turns(1)
+            assert client.text() == "I cannot search the web offline."
+
+    run_virtual(main())
+
+
+def test_what_it_cannot_do() -> None:
+    async def main() -> None:
+        async with talk(FakeEngines(), response_modalities=["TEXT"]) as client:
+            await client.type("tell me a joke")
+            await client.until_turns(1)
+            assert client.text().startswith("I can't help with that.")
+            assert "tool_call" not in client.kinds()
+            await client.connection.send_realtime(Blob(data=b"jpeg", mime_type="image/jpeg"))
+            with pytest.raises(InvalidInput):
+                await client.connection.send_realtime(Blob(data=b"x", mime_type="audio/mp3"))
+            with pytest.raises(InvalidInput):
+                await client.connection.send_content(Content(role="user", parts=[]))
+
+    run_virtual(main())
+
+
+def test_failed_recognition_is_said() -> None:
+    async def main() -> None:
+        engines = FakeEngines()
+        engines.ears.texts = [EngineUnavailable("the worker ended"), "roll a die"]
+        async with talk(engines) as client:
+            await speak(client)
+            await client.until_turns(1)
+            assert "could not hear" in client.text()
+            await speak(client)
+            await client.until_turns(2)
+            assert "tool_call" in client.kinds()
+
+    run_virtual(main())
+
+
+def test_failed_speech_still_gives_the_words() -> None:
+    async def main() -> None:
+        engines = FakeEngines()
+        engines.voice.failure = EngineUnavailable("gone")
+        async with talk(engines) as client:
+            await client.type("roll a die")
+            await client.until_turns(1)
+            assert client.text().startswith("You rolled a ")
+            assert client.audio() == []
+
+    run_virtual(main())
+
+
+def test_a_defect_ends_the_connection_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with talk(FakeEngines()) as client:
+            connection = client.connection
+            assert isinstance(connection, CascadeConnection)
+            monkeypatch.setattr(connection, "_say", _broken)
+            await client.type("hello")
+            with pytest.raises(ModelError, match="broken") as caught:
+                await client.until_turns(1)
+            assert caught.value.code == "local_failed"
+
+    run_virtual(main())
+
+
+async def _broken(_: str) -> None:
+    raise RuntimeError("broken")
+
+
+@pytest.mark.parametrize("modalities", [["TEXT", "AUDIO"], ["IMAGE"]])
+def test_modalities_that_it_cannot_honour(modalities: list[str]) -> None:
+    async def main() -> None:
+        with pytest.raises(InvalidConfig):
+            async with talk(FakeEngines(), response_modalities=modalities):
+                pass
+
+    run_virtual(main())
+
+
+def test_transcripts_only_where_asked_for() -> None:
+    async def main() -> None:
+        engines = FakeEngines()
+        engines.ears.texts = ["roll a die"]
+        async with talk(engines, input_audio_transcription=None, output_audio_transcription=None) as client:
+            await speak(client)
+            await client.until_turns(1)
+            assert client.kinds()[1:] == ["tool_call", "audio", "generation_complete", "turn_complete"]
+
+    run_virtual(main())
+
+
+def test_closing_in_the_middle_of_everything() -> None:
+    async def main() -> None:
+        engines = FakeEngines()
+        engines.ears.texts = ["roll a die"]
+        async with talk(engines) as client:
+            await client.type("tell me about yourself")
+            await client.until(lambda: len(client.audio()) > 5)
+            await speak(client, 5, silence=0)
+            connection = client.connection
+        await connection.close()
+        with pytest.raises(ConnectionLost):
+            await client.type("hello")
+
+    run_virtual(main())
+
+
+def test_a_reader_that_stops_stops_the_speaker() -> None:
+    async def main() -> None:
+        from fullduplex.models.base import ConnectRequest
+        from fullduplex.models.cascade.live import Cascade
+
+        words = " ".join(["word"] * 4000)
+        tool = FunctionDeclaration(name="read", description='"read it"')
+        request = ConnectRequest("local", tools=[Tool(function_declarations=[tool])])
+        async with Cascade(engines=FakeEngines()).connect(request) as connection:
+            await connection.send_content(Content(role="user", parts=[Part(text="read it")]))
+            messages = connection.receive()
+            await anext(messages)
+            call = (await anext(messages)).tool_call
+            assert call is not None
+            assert call.function_calls is not None
+            answer = FunctionResponse(id=call.function_calls[0].id, response={"text": words})
+            await connection.send_tool_response([answer])
+            await asyncio.sleep(600)
+            assert isinstance(connection, CascadeConnection)
+            assert connection._outbox.qsize() <= 300
+
+    run_virtual(main())

@@ -17,7 +17,7 @@ from fullduplex.errors import SessionNotFoundError
 from fullduplex.sessions import InMemorySessionService
 from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
 from fullduplex.types.config import Modality, SessionResumptionConfig
-from tests.live.kit import TURN_COMPLETE, Call, calls, clocked, text, user, virtual
+from tests.live.kit import TURN_COMPLETE, Call, calls, clocked, handle, text, user, virtual
 
 
 def agent(model: Any = None) -> Agent:
@@ -41,7 +41,8 @@ def closed() -> LiveRequestQueue:
 def test_exactly_one_of_app_agent_and_node() -> None:
     store = InMemorySessionService()
     app = App(name="demo", root_agent=agent())
-    for given in ({}, {"app": app, "agent": agent()}, {"agent": agent(), "node": agent()}, {"app": app, "node": agent()}):
+    both = {"app": app, "agent": agent()}, {"agent": agent(), "node": agent()}, {"app": app, "node": agent()}
+    for given in ({}, *both):
         with pytest.raises(ValueError, match="exactly one of app, agent and node"):
             Runner(app_name="x", session_service=store, **given)
     with pytest.raises(ValueError, match="app_name is required"):
@@ -126,7 +127,7 @@ async def test_the_callers_settings_are_not_touched() -> None:
     config = RunConfig(session_resumption=SessionResumptionConfig(), custom_metadata={"a": 1})
     before = config.model_dump(), config.model_copy(deep=True)
     call = await Call.start(run_config=config)
-    first = await call.play({"sessionResumptionUpdate": {"newHandle": "h", "resumable": True}}, text("x"), TURN_COMPLETE)
+    first = await call.play(handle("h"), text("x"), TURN_COMPLETE)
     first.lose()
     second = await call.connection(2)
     await call.end()
@@ -175,7 +176,7 @@ async def test_an_agent_without_a_live_run_says_so() -> None:
 # -- many at once -----------------------------------------------------------------------------------------------
 
 
-async def one_of_many(runner: Runner, model: "Echo", name: str, turns: int) -> list[str]:
+async def one_of_many(runner: Runner, model: Echo, name: str, turns: int) -> list[str]:
     """A conversation in which each side says its own name; what the app heard."""
     session = await runner.session_service.create_session(app_name="app", user_id=name)
     queue = LiveRequestQueue()

@@ -1,4 +1,4 @@
-"""What the engine's tests share: a live run that a test drives by hand, the backend's messages, and short words for events."""
+"""What the engine's tests share: a run that a test drives by hand, a backend's messages, events in a few letters."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -71,21 +72,16 @@ class SlowModel(ScriptedModel):
     connection_type = SlowConnection
     inside = 0
 
-    def connect(self, request: ConnectRequest) -> Any:
-        from contextlib import asynccontextmanager
-
-        @asynccontextmanager
-        async def opened() -> Any:
-            await asyncio.sleep(0.01)
-            async with super(SlowModel, self).connect(request) as connection:
-                self.inside += 1
-                try:
-                    yield connection
-                finally:
-                    self.inside -= 1
-                    await asyncio.sleep(0)
-
-        return opened()
+    @asynccontextmanager
+    async def connect(self, request: ConnectRequest) -> AsyncIterator[ScriptedConnection]:
+        await asyncio.sleep(0.01)
+        async with super().connect(request) as connection:
+            self.inside += 1
+            try:
+                yield connection
+            finally:
+                self.inside -= 1
+                await asyncio.sleep(0)
 
 
 class SlowStore(InMemorySessionService):
@@ -146,7 +142,8 @@ class Scene:
     async def _backend(self) -> None:
         first = await self.model.opened(1)
         await first.wait_sent(1)
-        for message in (heard("weather?", finished=True), calls(("c1", "quick"), ("c2", "slow")), text("Let me"), audio()):
+        tools = calls(("c1", "quick"), ("c2", "slow"))
+        for message in (heard("weather?", finished=True), tools, text("Let me"), audio()):
             first.say(message)
             await asyncio.sleep(0)
         await first.wait_sent(2)

@@ -141,7 +141,8 @@ async def test_words_that_come_with_the_end_are_told_before_the_whole() -> None:
 )
 @virtual
 async def test_an_unfinished_transcript_is_finished_first(message: dict, last: str) -> None:
-    assert await events_of(heard("so"), said("I was"), message) == ["P-in:so", "P-out:I was", "M-in:so", "M-out:I was", last]
+    events = await events_of(heard("so"), said("I was"), message)
+    assert events == ["P-in:so", "P-out:I was", "M-in:so", "M-out:I was", last]
 
 
 @pytest.mark.spec(57)
@@ -222,7 +223,11 @@ async def test_notices_of_the_backend_are_events() -> None:
 
     call = await Call.start(tools=[slow])
     await call.play(
-        calls(("c1", "slow")), cancellation("c1"), GENERATION_COMPLETE, GO_AWAY, {"voiceActivity": {"voiceActivityType": "ACTIVITY_START"}}
+        calls(("c1", "slow")),
+        cancellation("c1"),
+        GENERATION_COMPLETE,
+        GO_AWAY,
+        {"voiceActivity": {"voiceActivityType": "ACTIVITY_START"}},
     )
     assert await call.end() == ["call-c1", "cancelled", "generated", "go_away", "activity"]
     assert call.events[0].setup_complete is not None

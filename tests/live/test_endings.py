@@ -138,11 +138,15 @@ async def test_cancelling_the_app_ends_everything(steps: int) -> None:
 async def test_an_error_in_the_apps_loop_ends_everything() -> None:
     runner, model = await prepared()
     driver = asyncio.create_task(talking(model))
-    with pytest.raises(ZeroDivisionError):
+
+    async def app() -> None:
         async with aclosing(live(runner)) as events:
             async for event in events:
                 if event.partial:
                     raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await app()
     await driver
     assert leftovers() == []
     assert model.connections[0].closed

@@ -132,8 +132,7 @@ async def second_connection(*events: Event, **start) -> list[types.Content]:
     again = await Call.start(runner=call.runner, model=call.model, session=session, **start)
     connection = await again.connection()
     await again.end()
-    history = connection.request.history
-    return history
+    return connection.request.history
 
 
 def spoken(words: str, role: str = "model") -> Event:

@@ -31,13 +31,12 @@ async def test_events_leave_in_order_and_then_the_end() -> None:
 
 
 async def test_a_waiting_reader_is_woken_by_an_event_and_by_the_end() -> None:
-    outbox = Outbox()
-    for wake, expected in ((lambda: outbox.put(event), True), (outbox.end, False)):
-        event = Event()
+    outbox, event = Outbox(), Event()
+    for wake, expected in ((lambda: outbox.put(event), event), (outbox.end, None)):
         reader = asyncio.create_task(outbox.get())
         await asyncio.sleep(0)
         wake()
-        assert (await reader is event) is expected
+        assert await reader is expected
 
 
 async def test_a_reader_that_was_cancelled_loses_nothing() -> None:

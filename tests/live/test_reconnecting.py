@@ -1,4 +1,4 @@
-"""What becomes of a run when the model goes away: which losses are healed, how often, and what is carried over (§2.7)."""
+"""What becomes of a run when the model goes away: which losses are healed, how, and what is carried over (§2.7)."""
 
 from __future__ import annotations
 
@@ -256,6 +256,22 @@ async def test_after_a_go_away_the_answer_is_heard_to_its_end_before_the_change(
     assert await call.end() == ["handle", "P:One, ", "go_away", "P:two", "M:One, two", "end"]
 
 
+@virtual
+async def test_a_server_that_sends_us_away_at_once_is_not_hammered() -> None:
+    class Away(ScriptedConnection):
+        def __init__(self, request: ConnectRequest) -> None:
+            super().__init__(request)
+            self.say({**GO_AWAY, **TURN_COMPLETE})
+
+    class Model(ScriptedModel):
+        connection_type = Away
+
+    call = await Call.start(model=Model(), settings=LiveSettings(reconnect=ReconnectPolicy(budget=5)))
+    with pytest.raises(ConnectionLost, match="again and again"):
+        await call.reader
+    assert len(call.model.connections) == 6
+
+
 # -- the end, when the model is not there ---------------------------------------------------------------------------
 
 
@@ -373,6 +389,27 @@ async def test_a_loss_that_the_sender_meets_first_is_healed(error: ModelError) -
     await call.end()
     assert [content.text for _, content in second.sent] == ["hi"]
     assert await call.saved_short() == ["user:hi"]
+
+
+@virtual
+async def test_close_ends_a_run_whose_network_takes_nothing_any_more(caplog) -> None:
+    call = await Call.start(settings=LiveSettings(tool_deadline_s=2, send_deadline_s=3))
+    connection = await call.connection()
+    await settle()
+
+    async def stall(*_: Any, **__: Any) -> None:
+        await asyncio.sleep(1e6)
+
+    connection.send_content = stall  # type: ignore[method-assign]
+    call.queue.send_content(user("one"))
+    call.queue.send_content(user("two"))
+    await settle()
+    with caplog.at_level(logging.WARNING):
+        await call.end()
+    assert "2 requests unsent" in caplog.text
+    assert connection.closed
+    assert asyncio.get_running_loop().time() < 6
+    assert await call.saved_short() == []
 
 
 @virtual

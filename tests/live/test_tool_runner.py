@@ -15,6 +15,7 @@ import pytest
 
 from fullduplex import RunConfig, types
 from fullduplex.agents.run_config import ToolThreadPoolConfig
+from fullduplex.errors import QueueFull
 from fullduplex.live import LiveSettings
 from fullduplex.testing.scripted_model import ScriptedConnection
 from fullduplex.tools import BaseTool, FunctionTool, ToolContext
@@ -54,7 +55,8 @@ class Clock(BaseTool):
     """A tool with a declaration of its own."""
 
     def __init__(self) -> None:
-        super().__init__(name="clock", description="Tells the time.", response_scheduling=FunctionResponseScheduling.WHEN_IDLE)
+        scheduling = FunctionResponseScheduling.WHEN_IDLE
+        super().__init__(name="clock", description="Tells the time.", response_scheduling=scheduling)
 
     def declaration(self) -> FunctionDeclaration:
         return FunctionDeclaration(name=self.name, description=self.description)
@@ -164,7 +166,14 @@ async def test_a_call_without_its_arguments_and_a_call_of_no_tool_are_answered_w
 
 @pytest.mark.parametrize(
     "failure",
-    [RuntimeError("broken"), KeyError("k"), SystemExit(3), asyncio.CancelledError("inner"), StopAsyncIteration(), TimeoutError()],
+    [
+        RuntimeError("x"),
+        KeyError("k"),
+        SystemExit(3),
+        asyncio.CancelledError("inner"),
+        StopAsyncIteration(),
+        TimeoutError(),
+    ],
     ids=lambda failure: type(failure).__name__,
 )
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -426,6 +435,35 @@ async def test_a_long_running_tool_is_marked_and_may_say_nothing_yet() -> None:
     assert [(a.id, a.response) for a in answers(connection)] == [("c2", {"status": "pending"}), ("c3", {"result": "x"})]
 
 
+@virtual
+async def test_an_answer_is_not_refused_although_nothing_else_may_wait_any_more() -> None:
+    async def slow() -> str:
+        await asyncio.sleep(1)
+        return "done"
+
+    call = await Call.start(tools=[slow])
+    connection = await call.play(calls(("c1", "slow")))
+    take = connection.send_content
+    free = asyncio.Event()
+
+    async def stall(*args: Any, **kwargs: Any) -> None:
+        await free.wait()
+        await take(*args, **kwargs)
+
+    connection.send_content = stall  # type: ignore[method-assign]
+    call.queue.send_content(user("first"))
+    await settle()
+    for number in range(10_000):
+        call.queue.send_content(user(str(number)))
+    with pytest.raises(QueueFull):
+        call.queue.send_content(user("one too many"))
+    await asyncio.sleep(2)
+    free.set()
+    await call.end()
+    assert [answer.id for answer in answers(connection)] == ["c1"]
+    assert len(connection.sent) == 10_002
+
+
 # -- the end of a run -----------------------------------------------------------------------------------------------
 
 
@@ -482,6 +520,27 @@ async def test_close_drains_tools_when_the_connection_is_lost_meanwhile() -> Non
     assert len(call.model.connections) == 1
 
 
+@virtual
+async def test_a_tool_that_does_not_let_itself_be_stopped_does_not_keep_the_run(caplog) -> None:
+    free = False
+
+    async def stubborn() -> None:
+        while not free:
+            try:
+                await asyncio.sleep(1)
+            except asyncio.CancelledError:
+                pass
+
+    call = await Call.start(tools=[stubborn], settings=LiveSettings(tool_deadline_s=5))
+    await call.play(calls(("c1", "stubborn")))
+    with caplog.at_level(logging.ERROR):
+        await call.end()
+    assert asyncio.get_running_loop().time() < 10
+    assert "stubborn does not stop" in caplog.text
+    free = True
+    await asyncio.sleep(2)
+
+
 @pytest.mark.parametrize("how", ["cancel", "error"])
 @virtual
 async def test_tools_are_cancelled_when_the_run_is_torn_down(how: str) -> None:
@@ -512,7 +571,9 @@ async def test_tools_are_cancelled_when_the_run_is_torn_down(how: str) -> None:
 @pytest.mark.parametrize("resumed", [True, False])
 @pytest.mark.parametrize("done_after", [0.01, 60.0], ids=["while away", "later"])
 @virtual
-async def test_an_answer_reaches_the_model_once_although_the_connection_was_lost(resumed: bool, done_after: float) -> None:
+async def test_an_answer_reaches_the_model_once_though_the_connection_was_lost(
+    resumed: bool, done_after: float
+) -> None:
     async def slow() -> str:
         await asyncio.sleep(done_after)
         return "booked"

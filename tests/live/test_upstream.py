@@ -35,7 +35,8 @@ async def test_requests_arrive_one_by_one_in_order() -> None:
     await connection.wait_sent(len(expected))
     await call.end()
     assert connection.sent == expected
-    assert all(sent is blob for (_, sent), blob in zip([s for s in connection.sent if s[0] == "realtime"], blobs, strict=True))
+    arrived = [value for kind, value in connection.sent if kind == "realtime"]
+    assert all(one is other for one, other in zip(arrived, blobs, strict=True))
 
 
 @pytest.mark.spec(35)
@@ -208,11 +209,9 @@ async def test_a_closed_queue_ends_a_run_before_it_connects() -> None:
     assert call.model.connections == []
     again = LiveRequestQueue()
     again.close()
-    events = [
-        event
-        async for event in call.runner.run_live(user_id="u", session_id=(await call.saved()).id, live_request_queue=again)
-    ]
-    assert events == []
+    session = await call.saved()
+    run = call.runner.run_live(user_id="u", session_id=session.id, live_request_queue=again)
+    assert [event async for event in run] == []
 
 
 @pytest.mark.spec(34)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from fullduplex.live.outbox import Outbox
 from fullduplex.live.scribe import Scribe
 from fullduplex.live.setup import Setup
 from fullduplex.live.tool_runner import ToolRunner
+from fullduplex.live.unwinding import cancelled_from_outside, ended, first_error, raise_first
 from fullduplex.live.upstream import Upstream
 from fullduplex.models.base import LiveConnection, LiveModel
 from fullduplex.requests import LiveRequest
@@ -36,9 +37,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LiveSettings:
-    """Deadlines in seconds: for running tools after `close()`, and for the store when a run ends."""
+    """Deadlines in seconds: for running tools and for unsent input after `close()`, and for the store at the end."""
 
     tool_deadline_s: float = 5.0
+    send_deadline_s: float = 5.0
     store_deadline_s: float = 2.0
     reconnect: ReconnectPolicy = field(default_factory=ReconnectPolicy)
 
@@ -96,7 +98,7 @@ class Conductor:
         try:
             while (event := await self._outbox.get()) is not None:
                 yield event
-            _raise_first(task)
+            raise_first(task)
         finally:
             task.cancel()
             await asyncio.wait([task])
@@ -127,7 +129,7 @@ class Conductor:
         except* _Stopped:
             pass
         except* Exception as errors:
-            self._tell(_first(errors), lives_on=False)
+            self._tell(first_error(errors), lives_on=False)
             raise
         finally:
             await self._finish(scribe)
@@ -168,7 +170,7 @@ class Conductor:
 
     async def _last_words(self, scribe: asyncio.Task[None]) -> None:
         """Waits for the store: to the end while it gets on, for one deadline in all when somebody wants to be gone."""
-        hurried = _current_task().cancelling() > 0
+        hurried = cancelled_from_outside()
         while not scribe.done():
             before = self._scribe.unwritten
             await asyncio.wait([scribe], timeout=self._settings.store_deadline_s)
@@ -179,23 +181,24 @@ class Conductor:
         """One connection after another, until the queue is closed or the model cannot be reached any more."""
         while not (self._closing or (self._queue.closed and not self._waits())):
             lost = await self._connection()
-            if _current_task().cancelling():
-                # A task group that ends with an error of its own takes a cancellation of ours for its own (3.11, 3.12).
+            if cancelled_from_outside():
                 raise asyncio.CancelledError
             if self._closing or (lost is not None and _is_normal_end(lost) and self._handle is None):
                 return
-            if lost is None:
-                continue  # left in good time: connect anew at once
-            if not lost.recoverable:
+            if lost is not None and not lost.recoverable:
                 raise lost
             if self._queue.closed:
-                return  # the app asked for the end; nothing is reconnected after that
-            delay = self._reconnects.next_delay(self._ambient.now(), self._ambient.chance())
+                if lost is not None:
+                    return  # the app asked for the end; nothing is reconnected after that
+                continue
+            delay = self._reconnects.next_delay(asyncio.get_running_loop().time(), self._ambient.chance())
             if delay is None:
+                lost = lost or ConnectionLost("the model sends us away again and again", close_code=1001)
                 lost.recoverable = False  # we have tried, and give up
                 raise lost
-            logger.warning("connection to the model lost (%s); again in %.1f s", lost, delay)
-            self._tell(lost, lives_on=True)
+            if lost is not None:  # else we left in good time
+                logger.warning("connection to the model lost (%s); again in %.1f s", lost, delay)
+                self._tell(lost, lives_on=True)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await self._queue.wait_closed()
@@ -227,15 +230,17 @@ class Conductor:
         try:
             async with asyncio.TaskGroup() as group:
                 sender = group.create_task(self._send(connection), name="sender")
+                watch = group.create_task(self._hang_up(connection, sender), name="watch over the sender")
                 await self._receive(connection)
                 sender.cancel()
+                watch.cancel()
         except* ModelError as errors:
-            lost.append(_first(errors))
+            lost.append(first_error(errors))
         return lost[0] if lost else None
 
     async def _receive(self, connection: LiveConnection) -> None:
         """Never waits for anything but the wire."""
-        async with _ended(connection.receive()) as messages:
+        async with ended(connection.receive()) as messages:
             async for message in messages:
                 for event in self._downstream.feed(message, self._ambient.now()):
                     self._scribe.show(event)
@@ -276,6 +281,15 @@ class Conductor:
                 self._tell(error, lives_on=True)
             self._unsent = None
 
+    async def _hang_up(self, connection: LiveConnection, sender: asyncio.Task[None]) -> None:
+        """After `close()` gives the sender its time; a network that takes nothing any more must not keep the run."""
+        await self._queue.wait_closed()
+        await asyncio.wait([sender], timeout=self._settings.tool_deadline_s + self._settings.send_deadline_s)
+        if not sender.done():
+            logger.warning("closed with %d requests unsent: the model takes nothing any more", self._queue.qsize() + 1)
+            self._closing = True
+            await connection.close()
+
     async def _close(self, connection: LiveConnection) -> bool:
         """Ends the conversation, unless tools have given answers meanwhile: those are to be sent first."""
         assert self._runner is not None
@@ -297,38 +311,5 @@ class Conductor:
         return self._downstream.event(now=self._ambient.now(), **fields)
 
 
-@contextlib.asynccontextmanager
-async def _ended(messages: AsyncIterator[LiveServerMessage]) -> AsyncIterator[AsyncIterator[LiveServerMessage]]:
-    """`messages`, closed when we leave rather than when the collector finds them."""
-    try:
-        yield messages
-    finally:
-        if isinstance(messages, AsyncGenerator):
-            await messages.aclose()
-
-
-def _current_task() -> asyncio.Task[Any]:
-    task = asyncio.current_task()
-    assert task is not None
-    return task
-
-
 def _is_normal_end(error: ModelError) -> bool:
     return isinstance(error, ConnectionLost) and error.close_code == 1000
-
-
-def _first(errors: BaseExceptionGroup[Any]) -> Any:
-    """The first error that is not itself a group."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _raise_first(task: asyncio.Task[None]) -> None:
-    """Raises what ended the run, if it was an error, as itself rather than in a group."""
-    error = task.exception() if not task.cancelled() else None
-    if isinstance(error, BaseExceptionGroup):
-        raise _first(error) from None
-    if error is not None:
-        raise error

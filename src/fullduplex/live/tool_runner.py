@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from fullduplex.agents.contexts import InvocationContext
 from fullduplex.errors import InvalidInput
 from fullduplex.events import Event, EventActions
+from fullduplex.live.unwinding import cancelled_from_outside
 from fullduplex.tools.base import BaseTool
 from fullduplex.tools.context import ToolContext
 from fullduplex.turns.ledger import Group, Ledger
@@ -22,6 +23,8 @@ from fullduplex.types.content import Content, FunctionCall, FunctionResponse, Pa
 from fullduplex.types.struct import plain
 
 logger = logging.getLogger(__name__)
+
+STOP_DEADLINE_S = 1.0
 
 
 class Answer(NamedTuple):
@@ -89,7 +92,7 @@ class ToolRunner:
             known = ", ".join(self._tools) or "none"
             result: Any = {"error": f"There is no tool `{call.name}`. The tools that can be called: {known}."}
         else:
-            result = await self._call(tool, call, context)
+            result = await self._guarded(tool, call, context)
             if result is None and tool.is_long_running:
                 self.cancel([call.id or ""])
                 return
@@ -100,6 +103,19 @@ class ToolRunner:
         if group is not None:
             self._send(group)
 
+    async def _guarded(self, tool: BaseTool, call: FunctionCall, context: ToolContext) -> Any:
+        """The tool's result. The tool has a task of its own: one that does not let itself be stopped is left behind."""
+        task = asyncio.create_task(self._call(tool, call, context), name=f"code of tool {tool.name}")
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait([task], timeout=STOP_DEADLINE_S)
+            if not task.done():
+                logger.error("tool %s does not stop when it is cancelled; it is left behind", tool.name)
+            raise
+        return task.result()
+
     async def _call(self, tool: BaseTool, call: FunctionCall, context: ToolContext) -> Any:
         try:
             if self._threads is None or not tool.takes_thread:
@@ -109,7 +125,7 @@ class ToolRunner:
         except (KeyboardInterrupt, GeneratorExit):
             raise  # these are not the tool's: the program is told to end
         except BaseException as error:  # the boundary of the developer's code: its failure is an answer
-            if isinstance(error, asyncio.CancelledError) and _cancelled_from_outside():
+            if isinstance(error, asyncio.CancelledError) and cancelled_from_outside():
                 raise
             logger.exception("tool %s failed", tool.name)
             return {"error": f"Invoking `{tool.name}()` failed: {type(error).__name__}: {error}"}
@@ -122,12 +138,6 @@ class ToolRunner:
         content = Content(role="user", parts=parts)
         self._show(self._event(content=content, actions=_merged([answer.actions for answer in answers])))
         self._answer(content)
-
-
-def _cancelled_from_outside() -> bool:
-    """Whether the running task is told to stop; a tool may also meet the cancellation of something it waited for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _as_response(result: Any, call: FunctionCall) -> dict[str, Any]:

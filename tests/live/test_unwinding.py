@@ -1,0 +1,92 @@
+"""Which error counts, who was cancelled, and what is closed, when tasks end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from fullduplex.live.unwinding import cancelled_from_outside, ended, first_error, raise_first
+
+
+async def test_a_generator_is_closed_when_it_is_left() -> None:
+    closed = []
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            for number in range(3):
+                yield number
+        finally:
+            closed.append(True)
+
+    async with ended(numbers()) as items:
+        async for _ in items:
+            break
+        assert closed == []
+    assert closed == [True]
+
+
+async def test_an_iterator_that_cannot_be_closed_is_left_alone() -> None:
+    class Numbers:
+        def __aiter__(self) -> Numbers:
+            return self
+
+        async def __anext__(self) -> int:
+            return 1
+
+    async with ended(Numbers()) as items:
+        async for number in items:
+            assert number == 1
+            break
+
+
+def test_the_first_error_is_found_in_groups_of_groups() -> None:
+    inner = ValueError("a")
+    assert first_error(ExceptionGroup("", [ExceptionGroup("", [inner, KeyError("b")]), OSError("c")])) is inner
+    assert first_error(inner) is inner
+
+
+async def test_an_error_comes_out_of_its_task_and_its_groups() -> None:
+    async def fail() -> None:
+        async with asyncio.TaskGroup():
+            raise ValueError("a")
+
+    task = asyncio.create_task(fail())
+    await asyncio.wait([task])
+    with pytest.raises(ValueError, match="a"):
+        raise_first(task)
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_a_task_that_ended_well_or_was_cancelled_raises_nothing(cancelled: bool) -> None:
+    task = asyncio.create_task(asyncio.sleep(0))
+    if cancelled:
+        task.cancel()
+    await asyncio.wait([task])
+    raise_first(task)
+
+
+async def test_a_cancellation_is_remembered_after_it_was_met() -> None:
+    seen = []
+
+    async def work() -> None:
+        seen.append(cancelled_from_outside())
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            seen.append(cancelled_from_outside())
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    await task
+    assert seen == [False, True]
+
+
+async def test_a_cancellation_of_something_else_is_not_ours() -> None:
+    other = asyncio.create_task(asyncio.sleep(10))
+    other.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await other
+    assert not cancelled_from_outside()

@@ -1,44 +1,12 @@
-"""Which error counts, who was cancelled, and what is closed, when tasks end."""
+"""Which error counts, and who was cancelled, when tasks end."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
-from fullduplex.live.unwinding import cancelled_from_outside, ended, first_error, raise_first
-
-
-async def test_a_generator_is_closed_when_it_is_left() -> None:
-    closed = []
-
-    async def numbers() -> AsyncIterator[int]:
-        try:
-            for number in range(3):
-                yield number
-        finally:
-            closed.append(True)
-
-    async with ended(numbers()) as items:
-        async for _ in items:
-            break
-        assert closed == []
-    assert closed == [True]
-
-
-async def test_an_iterator_that_cannot_be_closed_is_left_alone() -> None:
-    class Numbers:
-        def __aiter__(self) -> Numbers:
-            return self
-
-        async def __anext__(self) -> int:
-            return 1
-
-    async with ended(Numbers()) as items:
-        async for number in items:
-            assert number == 1
-            break
+from fullduplex.live.unwinding import cancelled_from_outside, first_error, raise_first
 
 
 def test_the_first_error_is_found_in_groups_of_groups() -> None:

@@ -23,7 +23,7 @@ from fullduplex.live.outbox import Outbox
 from fullduplex.live.scribe import Scribe
 from fullduplex.live.setup import Setup
 from fullduplex.live.tool_runner import ToolRunner
-from fullduplex.live.unwinding import cancelled_from_outside, ended, first_error, raise_first
+from fullduplex.live.unwinding import cancelled_from_outside, first_error, raise_first
 from fullduplex.live.upstream import Upstream
 from fullduplex.models.base import LiveConnection, LiveModel
 from fullduplex.requests import LiveRequest
@@ -43,6 +43,10 @@ class LiveSettings:
     send_deadline_s: float = 5.0
     store_deadline_s: float = 2.0
     reconnect: ReconnectPolicy = field(default_factory=ReconnectPolicy)
+
+
+class _Left(Exception):
+    """Raised inside a run to leave a connection that is about to end."""
 
 
 class _Stopped(FullduplexError):
@@ -240,18 +244,18 @@ class Conductor:
 
     async def _receive(self, connection: LiveConnection) -> None:
         """Never waits for anything but the wire."""
-        async with ended(connection.receive()) as messages:
-            async for message in messages:
-                for event in self._downstream.feed(message, self._ambient.now()):
-                    self._scribe.show(event)
-                self._act(message)
-                if self._leaving and message.server_content is not None and message.server_content.turn_complete:
-                    return
+        try:
+            await connection.listen(self._take)
+        except _Left:
+            return
         if not self._closing:
             raise ConnectionLost("the model ended the conversation", close_code=1000, recoverable=True)
 
-    def _act(self, message: LiveServerMessage) -> None:
+    def _take(self, message: LiveServerMessage) -> None:
+        """What a message says is shown, and what it asks for is begun. Waits for nothing."""
         assert self._runner is not None
+        for event in self._downstream.feed(message, self._ambient.now()):
+            self._scribe.show(event)
         if message.tool_call is not None and message.tool_call.function_calls:
             self._runner.start(message.tool_call.function_calls)
         if message.tool_call_cancellation is not None:
@@ -261,9 +265,15 @@ class Conductor:
         if message.go_away is not None:
             # The running answer is heard to its end; then we leave before we are thrown out.
             self._leaving = True
+        if self._leaving and message.server_content is not None and message.server_content.turn_complete:
+            raise _Left
 
     async def _send(self, connection: LiveConnection) -> None:
         """One request after another. A request stays ours until the connection has taken it."""
+        with self._queue.shortcut(connection.offer_realtime):
+            await self._send_all(connection)
+
+    async def _send_all(self, connection: LiveConnection) -> None:
         while True:
             if self._unsent is None:
                 self._unsent = await self._queue.get()

@@ -20,32 +20,41 @@ class Outbox:
     def __init__(self) -> None:
         self._events: MediaQueue[Event] = MediaQueue(LIMITS)
         self._reader: asyncio.Future[None] | None = None
+        self._handed: Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = False
 
     def put(self, event: Event) -> None:
         """Adds an event; raises `QueueFull` when the app has left far too many unread."""
+        reader = self._reader
+        if reader is not None and not reader.done():
+            # Somebody waits, so nothing is before it: the usual case, and it need not stand in the queue.
+            self._handed = event
+            reader.set_result(None)
+            return
         seconds = _audio_seconds(event)
         self._events.push(event, 0.0, Kind.AUDIO if seconds else Kind.CONTROL, seconds)
-        self._wake()
 
     def end(self) -> None:
         """Nothing more will come."""
         self._ended = True
-        self._wake()
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
     async def get(self) -> Event | None:
         """The next event, or None at the end."""
-        while not len(self._events):
+        while True:
+            if self._handed is not None:
+                event, self._handed = self._handed, None
+                return event
+            if len(self._events):
+                return self._events.pop()
             if self._ended:
                 return None
-            self._reader = asyncio.get_running_loop().create_future()
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()
+            self._reader = self._loop.create_future()
             await self._reader
-        return self._events.pop()
-
-    def _wake(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None and not reader.done():
-            reader.set_result(None)
 
 
 def _audio_seconds(event: Event) -> float:

@@ -1,23 +1,9 @@
-"""Small tools for the ends of tasks and task groups: which error counts, who was cancelled, what must be closed."""
+"""Small tools for the ends of tasks and task groups: which error counts, and who was cancelled."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
-
-T = TypeVar("T")
-
-
-@asynccontextmanager
-async def ended(items: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
-    """`items`, closed when we leave rather than when the collector finds them."""
-    try:
-        yield items
-    finally:
-        if isinstance(items, AsyncGenerator):
-            await items.aclose()
+from typing import Any
 
 
 def cancelled_from_outside() -> bool:

@@ -7,7 +7,7 @@ agents or events. One contract suite (`tests/models/test_contract.py`) runs agai
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
@@ -62,6 +62,26 @@ class LiveConnection(ABC):
         Ends without an error after `close()`; raises `ConnectionLost` when the other side or the network ended it,
         and `ModelError` when the backend reported an error. Messages that cannot be read are logged and skipped.
         """
+
+    async def listen(self, take: Callable[[LiveServerMessage], None]) -> None:
+        """Calls `take` with every message as it arrives; ends as `receive` does, or with what `take` raises.
+
+        A backend that is called by its transport can save the wake-up of a task for each message here.
+        """
+        messages = self.receive()
+        try:
+            async for message in messages:
+                take(message)
+        finally:
+            if isinstance(messages, AsyncGenerator):
+                await messages.aclose()
+
+    def offer_realtime(self, blob: Blob) -> bool:
+        """Sends a piece of live input if that takes no waiting; False when it was not sent. Never raises.
+
+        False is always right: `send_realtime` is called then.
+        """
+        return False
 
     @abstractmethod
     async def close(self) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from fullduplex.requests.live_request import LiveRequest
 from fullduplex.turns.media_queue import Counters, Kind, Limits, MediaQueue, audio_seconds
 from fullduplex.types.content import Blob, Content
 from fullduplex.types.live import ActivityEnd, ActivityStart
+from fullduplex.types.struct import coerce
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class LiveRequestQueue:
         self._lock = threading.Lock()
         self._closed = False
         self._getter: _Waiter | None = None
+        self._shortcut: Callable[[Blob], bool] | None = None
         self._close_waiters: list[_Waiter] = []
 
     @property
@@ -70,14 +73,17 @@ class LiveRequestQueue:
 
     def send_realtime(self, blob: Blob) -> None:
         """Sends live media: audio as PCM16 mono with its rate in the mime type, or one JPEG frame of video."""
-        request = LiveRequest(blob=blob)
-        media = request.blob
-        if media is None or not media.mime_type or media.data is None:
-            self._put(request)
-        elif media.mime_type.startswith("audio/"):
-            self._put(request, Kind.AUDIO, audio_seconds(len(media.data), media.mime_type))
+        if type(blob) is not Blob:
+            blob = coerce(Blob, blob)
+        getter, shortcut = self._getter, self._shortcut
+        if getter is not None and shortcut is not None and getter.thread == threading.get_ident() and shortcut(blob):
+            return
+        if not blob.mime_type or blob.data is None:
+            self._put(LiveRequest(blob=blob))
+        elif blob.mime_type.startswith("audio/"):
+            self._put(LiveRequest(blob=blob), Kind.AUDIO, audio_seconds(len(blob.data), blob.mime_type))
         else:
-            self._put(request, Kind.VIDEO)
+            self._put(LiveRequest(blob=blob), Kind.VIDEO)
 
     def send_activity_start(self) -> None:
         """Says that the user begins to speak (automatic detection is off)."""
@@ -126,6 +132,17 @@ class LiveRequestQueue:
             with self._lock:
                 if waiter in self._close_waiters:
                     self._close_waiters.remove(waiter)
+
+    @contextlib.contextmanager
+    def shortcut(self, offer: Callable[[Blob], bool]) -> Iterator[None]:
+        """While in here, media goes straight to `offer` whenever the engine waits in `get()`: then nothing is before
+        it, and no task need be woken to carry it. What `offer` does not take (False) is queued. Sends from other
+        threads are always queued."""
+        self._shortcut = offer
+        try:
+            yield
+        finally:
+            self._shortcut = None
 
     def qsize(self) -> int:
         """How many requests wait."""

@@ -52,7 +52,7 @@ class Downstream:
             setup = message.setup_complete
             events.append(self.event(setup_complete=setup, live_session_id=setup.session_id))
         if message.server_content is not None:
-            events.extend(self._server_content(message.server_content))
+            self._server_content(message.server_content, events)
         if message.tool_call is not None and message.tool_call.function_calls:
             events.extend(self._merged())
             events.append(self._tool_call(message.tool_call.function_calls))
@@ -86,55 +86,54 @@ class Downstream:
             **fields,
         )
 
-    def _server_content(self, content: LiveServerContent) -> Iterator[Event]:
+    def _server_content(self, content: LiveServerContent, events: list[Event]) -> None:
         if content.grounding_metadata is not None:
             self._grounding = content.grounding_metadata
         spoken = content.model_turn is not None and bool(content.model_turn.parts)
-        if spoken:
-            yield from self._model_turn(content.model_turn)  # type: ignore[arg-type]
+        if content.model_turn is not None:
+            self._model_turn(content.model_turn, events)
         if content.input_transcription is not None:
-            yield from self._transcript(self._input, content.input_transcription)
+            events.extend(self._transcript(self._input, content.input_transcription))
         if content.output_transcription is not None:
-            yield from self._transcript(self._output, content.output_transcription)
+            events.extend(self._transcript(self._output, content.output_transcription))
         if content.generation_complete or content.interrupted or content.turn_complete:
-            yield from self._transcripts_end()
+            events.extend(self._transcripts_end())
         if content.generation_complete:
-            yield self.event(generation_complete=True)
+            events.append(self.event(generation_complete=True))
         if content.turn_complete:
-            yield from self._turn_complete(content)
+            events.extend(self._turn_complete(content))
         elif content.interrupted:
-            yield from self._merged(interrupted=True) or [self.event(interrupted=True)]
+            events.extend(self._merged(interrupted=True) or [self.event(interrupted=True)])
         elif self._grounding is not None and not spoken and not self._text:
-            yield self.event(grounding_metadata=self._take_grounding())
+            events.append(self.event(grounding_metadata=self._take_grounding()))
 
-    def _turn_complete(self, content: LiveServerContent) -> Iterator[Event]:
-        yield from self._merged(interrupted=bool(content.interrupted))
-        yield self.event(
+    def _turn_complete(self, content: LiveServerContent) -> list[Event]:
+        merged = self._merged(interrupted=bool(content.interrupted))
+        ended = self.event(
             turn_complete=True,
             interrupted=content.interrupted,
             grounding_metadata=self._take_grounding(),
             turn_complete_reason=content.turn_complete_reason,
             interaction_status=content.interaction_status,
         )
+        return [*merged, ended]
 
-    def _model_turn(self, turn: Content) -> Iterator[Event]:
+    def _model_turn(self, turn: Content, events: list[Event]) -> None:
         role = turn.role or "model"
-        for part in turn.parts or ():
-            if part.text is not None:
-                if part.text:
-                    yield from self._text_part(part, role)
-            else:
+        parts = turn.parts or ()
+        for part in parts:
+            said = turn if len(parts) == 1 and turn.role else Content(parts=[part], role=role)
+            if part.text is None:
                 # Text that is followed by something else is whole.
-                yield from self._merged()
-                yield self.event(content=Content(parts=[part], role=role), author="user" if role == "user" else None)
-
-    def _text_part(self, part: Part, role: str) -> Iterator[Event]:
-        thought = part.thought or None
-        if self._text and thought != self._thought:
-            yield from self._merged()
-        self._thought = thought
-        self._text += part.text or ""
-        yield self.event(content=Content(parts=[part], role=role), partial=True)
+                events.extend(self._merged())
+                events.append(self.event(content=said, author="user" if role == "user" else None))
+            elif part.text:
+                thought = part.thought or None
+                if self._text and thought != self._thought:
+                    events.extend(self._merged())
+                self._thought = thought
+                self._text += part.text
+                events.append(self.event(content=said, partial=True))
 
     def _merged(self, interrupted: bool = False) -> list[Event]:
         """The streamed text as one event that is not partial, if there is any."""

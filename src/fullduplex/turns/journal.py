@@ -15,7 +15,10 @@ def is_kept(event: Event) -> bool:
     if event.partial:
         return False
     if event.content is not None:
-        return not any(part.inline_data is not None for part in event.content.parts or ())
+        parts = event.content.parts or []
+        if len(parts) == 1:  # every chunk of audio passes here
+            return parts[0].inline_data is None
+        return all(part.inline_data is None for part in parts)
     return bool(
         event.turn_complete
         or event.interrupted

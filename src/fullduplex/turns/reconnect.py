@@ -5,7 +5,6 @@ No clock and no randomness of its own: the time and a number in [0, 1) come in.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
 
@@ -26,7 +25,7 @@ class Reconnects:
 
     def __init__(self, policy: ReconnectPolicy | None = None) -> None:
         self.policy = policy or ReconnectPolicy()
-        self._attempts: deque[float] = deque()
+        self._attempts: list[float] = []
 
     def next_delay(self, now: float, random: float) -> float | None:
         """Seconds to wait before the next attempt, or None when the budget is spent.
@@ -35,8 +34,7 @@ class Reconnects:
         once must not be hammered.
         """
         policy = self.policy
-        while self._attempts and now - self._attempts[0] > policy.window_s:
-            self._attempts.popleft()
+        self._attempts = [attempt for attempt in self._attempts if now - attempt <= policy.window_s]
         if len(self._attempts) >= policy.budget:
             return None
         delay = min(policy.first_delay_s * policy.factor ** len(self._attempts), policy.max_delay_s)

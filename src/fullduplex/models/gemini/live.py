@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -35,7 +34,7 @@ class GeminiConnection(LiveConnection):
         self._socket = socket
         self._decoder = Decoder()
         self._manual_activity = manual_activity
-        self._early: deque[LiveServerMessage] = deque()
+        self._early: list[LiveServerMessage] = []
         self._closed = False
 
     async def set_up(self, setup: bytes, *, place: str, timeout: float) -> None:
@@ -68,6 +67,14 @@ class GeminiConnection(LiveConnection):
         if frame is not None:
             await self.send(frame)
 
+    def offer_realtime(self, blob: Blob) -> bool:
+        """See `LiveConnection`."""
+        try:
+            frame = self.encoder.realtime(blob)
+        except InvalidInput:
+            return False
+        return frame is not None and self._socket.send_now(frame)
+
     async def send_activity(self, signal: Signal) -> None:
         """The user's start or end, where automatic detection is disabled; the end of the audio stream anywhere.
 
@@ -87,9 +94,24 @@ class GeminiConnection(LiveConnection):
         """All messages, the acceptance of the setup first; see `LiveConnection.receive` for how it ends."""
         while not self._closed:
             if self._early:
-                yield self._early.popleft()
+                yield self._early.pop(0)
             elif (message := await self._next()) is not None:
                 yield message
+
+    async def listen(self, take: Callable[[LiveServerMessage], None]) -> None:
+        """See `LiveConnection`; messages are read where the transport delivers them."""
+
+        def read(raw: bytes) -> None:
+            if (message := self._decoder.read(raw)) is not None:
+                take(message)
+
+        while self._early:
+            take(self._early.pop(0))
+        try:
+            await self._socket.deliver(read)
+        except SocketClosed as closed:
+            if not self._closed:
+                raise failures.from_close(closed.code, closed.reason) from None
 
     async def _next(self, *, in_setup: bool = False) -> LiveServerMessage | None:
         try:

@@ -13,6 +13,7 @@ import os
 import socket as stdlib_socket
 import ssl
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,6 +55,7 @@ class Socket(WSListener):
         self._fragments: list[bytes] | None = None
         self._fragments_bytes = 0
         self._reader: asyncio.Future[None] | None = None
+        self._take: Callable[[bytes], None] | None = None
         self._reading_paused = False
         self._writable = asyncio.Event()
         self._writable.set()
@@ -126,6 +128,30 @@ class Socket(WSListener):
         assert self._transport is not None
         self._transport.send(WSMsgType.TEXT, text)
 
+    def send_now(self, text: bytes) -> bool:
+        """Sends one text message if that takes no waiting; says whether it did."""
+        if self._end is not None or self._transport is None or not self._writable.is_set():
+            return False
+        self._transport.send(WSMsgType.TEXT, text)
+        return True
+
+    async def deliver(self, take: Callable[[bytes], None]) -> None:
+        """Gives each message to `take` as it arrives; ends by raising `SocketClosed`, or what `take` raises."""
+        if self._reader is not None:
+            raise RuntimeError("somebody else is receiving from this connection")
+        while self._messages:
+            take(self._pop())
+        if self._end is not None:
+            raise SocketClosed(*self._end)
+        self._reader = self._loop.create_future()
+        self._take = take
+        try:
+            await self._reader
+        finally:
+            self._reader = self._take = None
+        assert self._end is not None
+        raise SocketClosed(*self._end)
+
     async def receive(self) -> bytes:
         """The next message, in order; raises `SocketClosed` after the last."""
         while not self._messages:
@@ -138,11 +164,7 @@ class Socket(WSListener):
                 await self._reader
             finally:
                 self._reader = None
-        message = self._messages.popleft()
-        self._waiting_bytes -= len(message)
-        if self._reading_paused:
-            self._resume_when_low()
-        return message
+        return self._pop()
 
     async def close(self, timeout: float = CLOSE_TIMEOUT_S) -> None:
         """Says goodbye, waits up to `timeout` seconds for the other side's, and frees everything. Idempotent."""
@@ -218,6 +240,9 @@ class Socket(WSListener):
     def _put(self, message: bytes) -> None:
         if self._closing:
             return
+        if self._take is not None:
+            self._hand_over(message, self._take)
+            return
         self._messages.append(message)
         self._waiting_bytes += len(message)
         if self._reader is not None and not self._reader.done():
@@ -228,6 +253,21 @@ class Socket(WSListener):
             self._reading_paused = True
             assert self._transport is not None
             self._transport.underlying_transport.pause_reading()
+
+    def _pop(self) -> bytes:
+        message = self._messages.popleft()
+        self._waiting_bytes -= len(message)
+        if self._reading_paused:
+            self._resume_when_low()
+        return message
+
+    def _hand_over(self, message: bytes, take: Callable[[bytes], None]) -> None:
+        try:
+            take(message)
+        except Exception as error:  # the boundary between the transport and whoever listens: it is theirs
+            self._take = None
+            if self._reader is not None and not self._reader.done():
+                self._reader.set_exception(error)
 
     def _continue(self, frame: WSFrame) -> None:
         if self._fragments is None:

@@ -6,7 +6,6 @@ unknown is logged once and skipped, so that a new field or message of the backen
 
 from __future__ import annotations
 
-import binascii
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +16,7 @@ from fullduplex.errors import InvalidInput
 from fullduplex.models.gemini.capabilities import Capabilities
 from fullduplex.models.gemini.failures import from_payload
 from fullduplex.models.gemini.setup import Backend
+from fullduplex.types.binary import quoted_base64
 from fullduplex.types.content import Blob, Content, FunctionResponse
 from fullduplex.types.live import (
     ActivityStart,
@@ -29,7 +29,6 @@ from fullduplex.types.struct import decoder, encode_json
 
 _log = logging.getLogger(__name__)
 
-_TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 _MIME_TYPES_REMEMBERED = 32
 _KINDS_REMEMBERED = 64
 
@@ -63,7 +62,7 @@ class Encoder:
             frame = self._frame_for(blob.mime_type)
         if frame is None or not data:
             return None
-        return b"".join((frame[0], binascii.b2a_base64(data, newline=False).translate(_TO_URLSAFE), frame[1]))
+        return b"".join((frame[0], quoted_base64(data), frame[1]))
 
     def _frame_for(self, mime_type: str | None) -> tuple[bytes, bytes] | None:
         if not mime_type:
@@ -72,11 +71,11 @@ class Encoder:
         kind = mime_type.split("/", 1)[0].lower()
         frame: tuple[bytes, bytes] | None
         if not self._capabilities.typed_media:
-            frame = b'{"realtimeInput":{"mediaChunks":[{"mimeType":' + mime + b',"data":"', b'"}]}}'
+            frame = b'{"realtimeInput":{"mediaChunks":[{"mimeType":' + mime + b',"data":', b"}]}}"
         elif kind == "audio":
-            frame = b'{"realtimeInput":{"audio":{"mimeType":' + mime + b',"data":"', b'"}}}'
+            frame = b'{"realtimeInput":{"audio":{"mimeType":' + mime + b',"data":', b"}}}"
         elif kind in ("image", "video"):
-            frame = b'{"realtimeInput":{"video":{"mimeType":' + mime + b',"data":"', b'"}}}'
+            frame = b'{"realtimeInput":{"video":{"mimeType":' + mime + b',"data":', b"}}}"
         else:
             frame = None
             if self._once.first(mime_type):

@@ -16,6 +16,9 @@ import { Speech } from "./speech.js";
  * @typedef {import("./items.js").Change} Change
  */
 
+/** The error of a session that another tab has taken over: no error to a person. */
+export const TAKEN_OVER = "session_busy";
+
 export class Conversation {
   constructor() {
     this.list = new ItemList();
@@ -52,14 +55,26 @@ export class Conversation {
    *
    * @param {string} text
    * @param {"info" | "error"} [level]
+   * @param {string} [action] label of a button beside it
    */
-  addNote(text, level = "info") {
+  addNote(text, level = "info", action) {
     const same = this.list.trailingNotes().find((note) => note.text === text && note.level === level);
     if (same) {
       same.count += 1;
+      same.action = action;
       this.list.moveToEnd(same);
     } else {
-      this.list.add({ kind: "note", key: this.list.freshKey(), level, text, count: 1 });
+      this.list.add({ kind: "note", key: this.list.freshKey(), level, text, count: 1, action });
+    }
+    return this.list.takeChanges();
+  }
+
+  /** What notes offered to do is done or no longer needed: their buttons go. */
+  dropActions() {
+    for (const item of this.items) {
+      if (item.kind !== "note" || !item.action) continue;
+      item.action = undefined;
+      this.list.update(item);
     }
     return this.list.takeChanges();
   }
@@ -99,6 +114,7 @@ export class Conversation {
 
   /** @param {LiveEvent} event */
   #error(event) {
+    if (event.errorCode === TAKEN_OVER) return; // the page says it in its own words
     const code = event.errorCode ? ` [${event.errorCode}]` : "";
     const text = `${event.errorMessage ?? "The model reported an error."}${code}`;
     this.awaitingAgent = false;

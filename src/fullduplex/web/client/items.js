@@ -35,6 +35,7 @@
  * @property {"info" | "error"} level
  * @property {string} text
  * @property {number} count how often since the last thing that was said
+ * @property {string} [action] label of a button: what can be done about it
  *
  * @typedef {MessageItem | ImageItem | ToolItem | NoteItem} Item
  *

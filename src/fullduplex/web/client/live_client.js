@@ -48,7 +48,7 @@ export class LiveClient extends EventTarget {
     this.response = 1;
     /** Bytes of the agent's audio that came before a gesture of the user allowed sound, and were lost. */
     this.unheardBytes = 0;
-    this.socket.addEventListener("status", (event) => this.#emit("status", detailOf(event)));
+    this.socket.addEventListener("status", (event) => this.#status(detailOf(event)));
     this.socket.addEventListener("frame", (event) => this.#receive(detailOf(event)));
     this.socket.addEventListener("sent", (event) => this.#logged("up", describeSent(detailOf(event))));
   }
@@ -94,6 +94,7 @@ export class LiveClient extends EventTarget {
    */
   async startMicrophone() {
     if (this.recorder) return;
+    if (this.socket.state === "elsewhere") this.connect(); // who speaks here wants to go on here
     await this.startPlayer(); // first, while the gesture still counts
     const recorder = await Recorder.start(this.recorderOptions);
     this.recorder = recorder;
@@ -122,6 +123,12 @@ export class LiveClient extends EventTarget {
   setMuted(muted) {
     this.muted = muted;
     this.player?.setMuted(muted);
+  }
+
+  /** @param {import("./socket.js").SocketStatus} status */
+  #status(status) {
+    if (status.state === "elsewhere") void this.stopMicrophone(); // the other tab listens now
+    this.#emit("status", status);
   }
 
   async #makePlayer() {

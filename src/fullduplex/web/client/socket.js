@@ -8,7 +8,7 @@
 import { encodeBase64 } from "./base64.js";
 
 /**
- * @typedef {"connecting" | "open" | "waiting" | "closed"} SocketState
+ * @typedef {"connecting" | "open" | "waiting" | "elsewhere" | "closed"} SocketState  elsewhere: another tab has the session
  * @typedef {{state: SocketState, code?: number, reason?: string, retryMs?: number}} SocketStatus
  * @typedef {{message: Record<string, unknown> | null, bytes: number}} SentFrame  message is null for audio
  */
@@ -16,13 +16,16 @@ import { encodeBase64 } from "./base64.js";
 /** How long to wait before the first, second, … new attempt, in ms; the last value repeats. */
 export const RETRY_MS = [500, 1_000, 2_000, 5_000];
 
+/** The server's close code for a session that another connection holds, or has just taken. */
+const SESSION_BUSY = 4409;
+
 /** Audio that may wait in the browser's send buffer before new audio is dropped: 2 s of 16 kHz PCM16. */
 const MOST_BUFFERED_BYTES = 64_000;
 
 /** A connection that lasted this long was a good one: the next attempt after its loss is the quick one. */
 const HEALTHY_AFTER_MS = 5_000;
 
-/** A WebSocket that comes back. */
+/** A WebSocket that comes back, unless another tab has taken its session. */
 export class LiveSocket extends EventTarget {
   /** @param {string} url */
   constructor(url) {
@@ -132,6 +135,12 @@ export class LiveSocket extends EventTarget {
 
   /** @param {CloseEvent} closed */
   #lost(closed) {
+    if (closed.code === SESSION_BUSY) {
+      // To come back by itself would take the session from the other tab, which would take it back, and so on.
+      this.webSocket = null;
+      this.#setStatus({ state: "elsewhere", code: closed.code, reason: closed.reason });
+      return;
+    }
     // A server that lets us in only to throw us out must not be asked twice a second.
     if (performance.now() - this.openedAt > HEALTHY_AFTER_MS) this.failures = 0;
     this.openedAt = Infinity;

@@ -23,10 +23,14 @@ export class MessageList {
   /**
    * @param {HTMLElement} list
    * @param {HTMLElement} scroller the element that scrolls it
+   * @param {() => void} onAction the button of a note was clicked
    */
-  constructor(list, scroller) {
+  constructor(list, scroller, onAction) {
     this.list = list;
     this.scroller = scroller;
+    list.addEventListener("click", ({ target }) => {
+      if (target instanceof HTMLElement && target.matches(".note-action")) onAction();
+    });
     /** @type {Map<number, HTMLElement>} */
     this.rows = new Map();
     /** @type {string | null} author of the last agent's row: named when another one speaks */
@@ -143,7 +147,7 @@ function fillTool(row, item) {
   const call = make("span", "call");
   call.append(make("b", "", item.name), `(${briefArgs(item.args)})`);
   summary.append(make("span", "dot"), call);
-  if (item.state !== "running") summary.append(make("span", "answer", `→ ${brief(item.response, 60)}`));
+  if (item.state !== "running") summary.append(make("span", "answer", `→ ${brief(item.response, 120)}`));
   const state = { running: "running", done: "answered", failed: "failed" }[item.state];
   summary.title = `Tool ${item.name}: ${state}`;
   const whole = { args: item.args, response: item.response };
@@ -167,18 +171,28 @@ function briefArgs(args) {
  * @param {number} most
  */
 function brief(value, most) {
-  let inner = value;
-  if (value !== null && typeof value === "object" && Object.keys(value).length === 1) {
-    inner = "result" in value ? value.result : "error" in value ? value.error : value;
-  }
-  const text = (typeof inner === "string" ? inner : JSON.stringify(inner)) ?? "nothing";
+  const text = inWords(value);
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+}
+
+/** @param {unknown} value @returns {string} */
+function inWords(value) {
+  if (typeof value === "string") return value;
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return JSON.stringify(value) ?? "nothing";
+  const entries = Object.entries(value);
+  if (entries.length === 1 && (entries[0][0] === "result" || entries[0][0] === "error")) return inWords(entries[0][1]);
+  return entries.map(([name, inner]) => `${name}: ${inWords(inner)}`).join(", ") || "nothing";
 }
 
 /** @param {HTMLElement} row @param {NoteItem} item */
 function fillNote(row, item) {
   row.className = `note ${item.level}`;
   row.textContent = item.count > 1 ? `${item.text} (×${item.count})` : item.text;
+  if (item.action) {
+    const button = make("button", "note-action", item.action);
+    button.type = "button";
+    row.append(button);
+  }
   if (item.level === "error") row.setAttribute("role", "alert");
   return row;
 }

@@ -7,7 +7,7 @@
  * `probe=1` record output and microphone levels, `user=…`, `session=…` ids of one's own.
  */
 
-import { Conversation } from "../client/conversation.js";
+import { Conversation, TAKEN_OVER } from "../client/conversation.js";
 import { forgetSession, sessionId, socketUrl, userId } from "../client/identity.js";
 import { describeRefusal } from "../client/items.js";
 import { LiveClient } from "../client/live_client.js";
@@ -34,7 +34,7 @@ const form = byId("messageForm", HTMLFormElement);
 const input = byId("message", HTMLTextAreaElement);
 const sendButton = byId("sendButton", HTMLButtonElement);
 const muteButton = byId("muteButton", HTMLButtonElement);
-const messages = new MessageList(byId("messages", HTMLElement), byId("scroller", HTMLElement));
+const messages = new MessageList(byId("messages", HTMLElement), byId("scroller", HTMLElement), () => client.connect());
 const eventConsole = new EventConsole();
 const voiceBar = new VoiceBar(client, (problem) => draw(conversation.addNote(problem, "error")));
 const camera = new CameraDialog((picture) => void sendPicture(picture));
@@ -65,13 +65,24 @@ async function sendPicture(picture) {
 
 /** @param {import("../client/socket.js").SocketStatus} now */
 function showStatus(now) {
-  const words = { connecting: "Connecting", open: "Connected", waiting: "Reconnecting", closed: "Disconnected" };
+  const words = {
+    connecting: "Connecting",
+    open: "Connected",
+    waiting: "Reconnecting",
+    elsewhere: "In another tab",
+    closed: "Disconnected",
+  };
   const isOpen = now.state === "open";
   status.dataset.state = now.state;
   status.textContent = words[now.state];
   sendButton.disabled = !isOpen;
   for (const example of document.querySelectorAll(".example")) example.toggleAttribute("disabled", !isOpen);
+  if (now.state === "connecting") draw(conversation.dropActions());
   if (isOpen) draw(conversation.addNote("Connection opened"));
+  if (now.state === "elsewhere") {
+    draw(conversation.connectionLost());
+    draw(conversation.addNote("This conversation goes on in another tab.", "info", "Continue here"));
+  }
   if (now.state === "waiting") {
     draw(conversation.connectionLost());
     const reason = now.reason ? `: ${now.reason}` : "";
@@ -101,7 +112,9 @@ function wireClient() {
   const writeLine = consoleLines();
   listen(client, "status", showStatus);
   listen(client, "event", (event) => draw(conversation.apply(event, performance.now())));
-  listen(client, "refusal", (refusal) => draw(conversation.addNote(describeRefusal(refusal), "error")));
+  listen(client, "refusal", (refusal) => {
+    if (refusal.code !== TAKEN_OVER) draw(conversation.addNote(describeRefusal(refusal), "error"));
+  });
   listen(client, "problem", (problem) => draw(conversation.addNote(problem, "error")));
   listen(client, "log", (entry) => {
     writeLine(entry);

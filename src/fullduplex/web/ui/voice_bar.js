@@ -34,9 +34,10 @@ export class VoiceBar {
     this.startButton = byId("startAudioButton", HTMLButtonElement);
     this.stopButton = byId("stopAudioButton", HTMLButtonElement);
     this.orb = new Orb([byId("welcomeOrb", HTMLCanvasElement), byId("dockOrb", HTMLCanvasElement)]);
-    this.now = { microphone: false, playing: false, awaiting: false };
+    this.now = { connected: false, microphone: false, playing: false, awaiting: false };
     this.startButton.addEventListener("click", () => void this.#start());
     this.stopButton.addEventListener("click", () => void this.#stop());
+    listen(client, "status", ({ state }) => this.#show({ connected: state === "open" }));
     listen(client, "mic", (on) => this.#microphone(on));
     listen(client, "miclevel", (rms) => this.#showLevel(rms));
     listen(client, "agentlevel", (rms) => this.orb.setLevel("agent", rms));
@@ -86,13 +87,14 @@ export class VoiceBar {
     this.orb.setLevel("user", rms);
   }
 
-  /** @param {Partial<{microphone: boolean, playing: boolean, awaiting: boolean}>} changed */
+  /** @param {Partial<{connected: boolean, microphone: boolean, playing: boolean, awaiting: boolean}>} changed */
   #show(changed) {
     Object.assign(this.now, changed);
-    const { microphone, playing, awaiting } = this.now;
-    const state = playing ? "speaking" : awaiting ? "thinking" : microphone ? "listening" : "off";
+    const { connected, microphone, playing, awaiting } = this.now;
+    const heard = microphone && connected;
+    const state = playing ? "speaking" : awaiting ? "thinking" : heard ? "listening" : "off";
     this.bar.dataset.state = state;
-    this.text.textContent = WORDS[state];
+    this.text.textContent = microphone && state === "off" ? "Not connected" : WORDS[state];
     this.orb.setState(state);
     if (!playing) this.orb.setLevel("agent", 0);
   }

@@ -6,6 +6,7 @@ page. This module holds no handling: who meets an error decides what to do.
     FullduplexError
     ├── InvalidInput (ValueError)         a request, frame or argument that cannot be understood
     ├── InvalidConfig (ValueError)        settings that no backend can honour
+    ├── MissingVariable (KeyError)        an instruction's {variable} is not in the session's state
     ├── QueueFull                         the caller sends faster than the model takes
     ├── SessionError
     │   ├── SessionNotFoundError (ValueError)
@@ -44,6 +45,15 @@ class InvalidConfig(FullduplexError, ValueError):
     """Raised when settings contradict each other or the chosen backend cannot honour them."""
 
     code = "invalid_config"
+
+
+class MissingVariable(FullduplexError, KeyError):
+    """Raised when an instruction names a variable that the session's state does not hold."""
+
+    code = "missing_variable"
+
+    def __str__(self) -> str:  # KeyError would put quotes around it
+        return str(self.args[0])
 
 
 class QueueFull(FullduplexError):

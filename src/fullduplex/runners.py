@@ -83,8 +83,9 @@ class Runner:
     ) -> AsyncGenerator[Event, None]:
         """A live conversation: what is sent into `live_request_queue` goes up, events come down as they happen.
 
-        It ends when the queue is closed. An error that ends it comes as an event with `error_code` first and is then
-        raised. Raises `ValueError` for missing arguments, `SessionNotFoundError`, and `SessionBusy` (see the class).
+        It ends when the queue is closed. An error that ends it under way comes as an event with `error_code` first and
+        is then raised; one that keeps it from beginning is only raised. Raises `ValueError` for missing arguments,
+        `SessionNotFoundError`, and `SessionBusy` (see the class).
         `session` is deprecated: give `user_id` and `session_id`.
         """
         if live_request_queue is None:

@@ -54,8 +54,12 @@ def test_the_code_runs_and_prints_what_the_page_says(example: Example, tmp_path:
     # Blank lines first, so that a traceback shows the page's own line numbers.
     script.write_text("\n" * (example.line - 1) + example.code)
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("GOOGLE_", "OPENAI_"))}
+    # A block that holds tests is a test file; pytest-asyncio would warn of settings that a single file does not have.
+    runner = (
+        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio"] if "\ndef test_" in example.code else []
+    )
     run = subprocess.run(
-        [sys.executable, "-W", "error", str(script)],
+        [sys.executable, "-W", "error", *runner, str(script)],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
@@ -63,7 +67,7 @@ def test_the_code_runs_and_prints_what_the_page_says(example: Example, tmp_path:
         timeout=45,
         check=False,
     )
-    assert run.returncode == 0, f"{name(example)}\n{run.stderr}"
+    assert run.returncode == 0, f"{name(example)}\n{run.stderr}{run.stdout if runner else ''}"
     if example.output is not None:
         assert run.stdout == example.output
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from fullduplex import types
-from fullduplex.errors import QueueFull
+from fullduplex.errors import FullduplexError
 from fullduplex.events import Event
 from fullduplex.live import outbox as module
 from fullduplex.live.outbox import Outbox
@@ -70,5 +70,5 @@ async def test_too_many_other_events_are_an_error(monkeypatch) -> None:
     outbox = Outbox()
     for _ in range(3):
         outbox.put(Event())
-    with pytest.raises(QueueFull):
+    with pytest.raises(FullduplexError, match="does not read"):
         outbox.put(Event())

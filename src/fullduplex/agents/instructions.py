@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable
 
+from fullduplex.errors import MissingVariable
 from fullduplex.sessions import State
 from fullduplex.tools.context import ReadonlyContext
 
@@ -47,7 +48,7 @@ def _value(written: str, context: ReadonlyContext) -> str:
     if name not in state:
         if optional:
             return ""
-        raise KeyError(f"Context variable not found: `{name}` in agent '{context.agent_name}'.")
+        raise MissingVariable(f"Context variable not found: `{name}` in agent '{context.agent_name}'.")
     value = state[name]
     return "" if value is None else str(value)
 

@@ -92,6 +92,7 @@ class Conductor:
         self._runner: ToolRunner | None = None
         self._handle: str | None = None
         self._unsent: LiveRequest | None = None
+        self._refused: set[str] = set()
         self._leaving = False
         self._closing = False
 
@@ -287,9 +288,17 @@ class Conductor:
                     await self._upstream.send(self._unsent, connection)
                     self._answers.sent(self._unsent)
             except InvalidInput as error:
-                logger.warning("input refused: %s", error)
-                self._tell(error, lives_on=True)
+                self._refuse(error, self._unsent)
             self._unsent = None
+
+    def _refuse(self, error: InvalidInput, request: LiveRequest) -> None:
+        """Tells of input that no model could read. Of media, which comes many times a second, once for each reason."""
+        if request.blob is not None:
+            if error.code in self._refused:
+                return
+            self._refused.add(error.code)
+        logger.warning("input refused: %s", error)
+        self._tell(error, lives_on=True)
 
     async def _hang_up(self, connection: LiveConnection, sender: asyncio.Task[None]) -> None:
         """After `close()` gives the sender its time; a network that takes nothing any more must not keep the run."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
+from fullduplex.errors import FullduplexError, QueueFull
 from fullduplex.events import Event
 from fullduplex.turns.media_queue import Kind, Limits, MediaQueue, audio_seconds
 
@@ -25,7 +26,7 @@ class Outbox:
         self._ended = False
 
     def put(self, event: Event) -> None:
-        """Adds an event; raises `QueueFull` when the app has left far too many unread."""
+        """Adds an event; raises `events_unread` when the app has left far too many unread."""
         reader = self._reader
         if reader is not None and not reader.done():
             # Somebody waits, so nothing is before it: the usual case, and it need not stand in the queue.
@@ -33,7 +34,10 @@ class Outbox:
             reader.set_result(None)
             return
         seconds = _audio_seconds(event)
-        self._events.push(event, 0.0, Kind.AUDIO if seconds else Kind.CONTROL, seconds)
+        try:
+            self._events.push(event, 0.0, Kind.AUDIO if seconds else Kind.CONTROL, seconds)
+        except QueueFull:
+            raise FullduplexError("the app does not read its events: too many wait", code="events_unread") from None
 
     def end(self) -> None:
         """Nothing more will come."""

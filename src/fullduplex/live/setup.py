@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from fullduplex.agents.contexts import InvocationContext, ReadonlyContext
 from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.agents.run_config import RunConfig
@@ -11,6 +13,8 @@ from fullduplex.models.base import ConnectRequest
 from fullduplex.tools.base import BaseTool
 from fullduplex.types.config import GenerateContentConfig, LiveConnectConfig, Modality, SessionResumptionConfig
 from fullduplex.types.content import Tool
+
+logger = logging.getLogger(__name__)
 
 _FROM_RUN = (
     "speech_config",
@@ -78,6 +82,8 @@ def config_of(run: RunConfig, generation: GenerateContentConfig | None) -> LiveC
     """The connection's settings: audio is the answer's modality unless the run says otherwise."""
     if run.http_options is not None:
         raise InvalidConfig("http_options cannot be set for a live run: set the base URL on the model")
+    if run.save_live_blob:
+        logger.warning("save_live_blob has no effect yet: this version stores no media")
     fields = {name: getattr(run, name) for name in _FROM_RUN}
     if generation is not None:
         fields.update({name: getattr(generation, name) for name in _FROM_AGENT})

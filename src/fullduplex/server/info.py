@@ -10,7 +10,8 @@ from typing import Any
 
 from fullduplex.agents import BaseAgent
 from fullduplex.agents.llm_agent import LlmAgent
-from fullduplex.server.run_config import is_gemini, is_local, model_name, short_name
+from fullduplex.models.gemini.capabilities import short_name
+from fullduplex.server.run_config import is_gemini, is_local, model_name
 
 
 @cache

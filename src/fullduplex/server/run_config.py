@@ -7,6 +7,7 @@ import logging
 from fullduplex.agents import BaseAgent, RunConfig
 from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.agents.run_config import StreamingMode
+from fullduplex.models.gemini.capabilities import capabilities_of, short_name
 from fullduplex.types.config import AudioTranscriptionConfig, Modality, ProactivityConfig, SessionResumptionConfig
 
 logger = logging.getLogger(__name__)
@@ -30,15 +31,9 @@ def is_local(model: str) -> bool:
     return model == "local"
 
 
-def short_name(model: str) -> str:
-    """The name without `models/` or a path in front of it."""
-    return model.rsplit("/", 1)[-1]
-
-
 def answers_by_voice_only(model: str) -> bool:
     """Whether the model refuses TEXT as its modality: native audio and the 3.x live models."""
-    name = short_name(model)
-    return "native-audio" in name or name.startswith("gemini-3")
+    return is_gemini(model) and not capabilities_of(model).text_out
 
 
 def live_run_config(

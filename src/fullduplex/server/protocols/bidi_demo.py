@@ -96,10 +96,8 @@ class BidiDemo:
 
 def read_object(text: str, max_bytes: int) -> dict[str, Any]:
     """The JSON object in a text frame; `InvalidInput` when there is none or it is too long."""
-    if len(text) > max_bytes:
-        raise InvalidInput(
-            f"the message has {len(text):,} characters, the limit is {max_bytes:,}", code="frame_too_large"
-        )
+    if len(text) > max_bytes or (not text.isascii() and len(text.encode(errors="replace")) > max_bytes):
+        raise InvalidInput(f"the message is longer than {max_bytes:,} bytes", code="frame_too_large")
     try:
         message = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

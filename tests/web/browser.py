@@ -32,11 +32,11 @@ CHROMIUM = "/usr/bin/chromium"
 AUDIBLE = 0.01
 
 
-def chromium_flags(microphone: Path, camera: Path | None = None) -> list[str]:
+def chromium_flags(microphone: Path, camera: Path | None = None, *, refuse: bool = False) -> list[str]:
     """The flags that make headless Chromium a voice client: fake devices, no prompts, sound allowed, no other network.
 
     `microphone` is a WAV file that is played once for each time the page opens the microphone. `camera` is a y4m or
-    mjpeg file; without it Chromium shows its own test picture.
+    mjpeg file; without it Chromium shows its own test picture. `refuse`: no page gets microphone or camera.
     """
     flags = [
         "--no-sandbox",
@@ -53,6 +53,8 @@ def chromium_flags(microphone: Path, camera: Path | None = None) -> list[str]:
         # The networking flags alone do not keep Chromium from calling its maker; name resolution is what does.
         "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
     ]
+    if refuse:
+        flags[flags.index("--use-fake-ui-for-media-stream")] = "--deny-permission-prompts"
     if camera is not None:
         flags.append(f"--use-file-for-fake-video-capture={camera}")
     return flags
@@ -217,7 +219,11 @@ class VoiceBrowser:
     @classmethod
     @asynccontextmanager
     async def launch(
-        cls, microphone: Path | None = None, camera: Path | None = None, executable: str = CHROMIUM
+        cls,
+        microphone: Path | None = None,
+        camera: Path | None = None,
+        executable: str = CHROMIUM,
+        refuse_microphone: bool = False,
     ) -> AsyncIterator[VoiceBrowser]:
         """Start Chromium. `microphone` is copied, so that `VoicePage.say` can put another file in its place."""
         with tempfile.TemporaryDirectory(prefix="voice-browser-") as folder:
@@ -230,7 +236,7 @@ class VoiceBrowser:
                 browser = await playwright.chromium.launch(
                     executable_path=executable,
                     headless=True,
-                    args=chromium_flags(heard, camera),
+                    args=chromium_flags(heard, camera, refuse=refuse_microphone),
                     ignore_default_args=["--mute-audio"],
                 )
                 try:

@@ -67,6 +67,28 @@ async def test_server_that_throws_us_out_again_and_again_does_not_fill_the_page(
         assert await voice.page.locator(".note").count() == 3
 
 
+async def test_session_that_another_tab_took_comes_back_on_request_only(
+    browser: VoiceBrowser, standin: Standin
+) -> None:
+    async with browser.page(standin.url) as voice:
+        first = await standin.connection()
+        await voice.start_audio()
+        await first.send(event(errorCode="session_busy", errorMessage="Another live run took over session s1."))
+        await first.close(4409, "session_busy")
+        await expect(voice.page.locator("#connectionStatus")).to_have_text("In another tab")
+        await expect(voice.page.locator(".note").last).to_contain_text("This conversation goes on in another tab.")
+        await expect(voice.page.locator(".note.error")).to_have_count(0)
+        await expect(voice.page.locator("#startAudioButton")).to_be_visible()  # the microphone is off
+        await voice.page.clock.install()
+        await voice.page.clock.run_for(20_000)
+        await expect(voice.page.locator("#connectionStatus")).to_have_text("In another tab")
+        await voice.page.click(".note-action")
+        second = await standin.connection(2)
+        assert second.session_id == first.session_id
+        await voice.wait_open()
+        await expect(voice.page.locator(".note-action")).to_have_count(0)
+
+
 @pytest.mark.spec(161)
 async def test_page_tries_again_every_five_seconds_at_the_latest(browser: VoiceBrowser, standin: Standin) -> None:
     async with browser.page(standin.url) as voice:
@@ -168,7 +190,7 @@ async def test_refused_frame_is_explained_and_the_conversation_goes_on(browser: 
         await expect(note.nth(2)).to_have_text("The server sent a frame that is not JSON.")
         await agent.websocket.send_bytes(b"\x00\x01")
         await expect(note.nth(3)).to_contain_text("binary frame")
-        await agent.send(refusal("session_busy", "Another page holds it.", session_lives=False))
+        await agent.send(refusal("model_unavailable", "The model is away.", session_lives=False))
         await expect(note.nth(4)).to_contain_text("The session has ended.")
         await voice.type("still there?")
         await agent.wait_message("text")

@@ -1,0 +1,110 @@
+"""Talking and typing over the agent: it falls silent at once, says so, and answers the new question."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from playwright.async_api import expect
+
+from tests.web.browser import VoiceBrowser, VoicePage
+
+from .served import Served
+from .speech import VOICES, Line, Speech
+from .turns import calls, down, kind_of, loud, spoken_lines
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LIMIT_MS = 200
+LONG = ("tell me about yourself", "count to thirty")
+
+
+async def talk_over(voice: VoicePage, speech: Speech, voices: Sequence[str]) -> list[float]:
+    """One call with the microphone always open: a long answer is interrupted by the next question, again and again.
+
+    Returns for each interruption how long the agent was still audible after the voice's onset, in ms.
+    """
+    lines = [Line(LONG[number % 2], name) for number, name in enumerate(voices)]
+    parts: list[Line | float] = [part for line in lines for part in (line, 2.2)]
+    question = Line("what time is it in Tokyo", voices[-1])
+    began = await voice.say(speech.wav(*parts, question))
+    await voice.wait_event(
+        "message.outputTranscription?.finished && message.outputTranscription.text.includes('Tokyo')",
+        since=began,
+        timeout=10 + 5 * len(parts),
+    )
+    spoken = await spoken_lines(voice, began, pause_ms=1_500)
+    assert len(spoken) == len(lines) + 1
+    entries = await down(voice, began)
+    # The last answer is to the last question, and each answer before was cut.
+    assert calls(entries)[-1] == ("get_time", {"city": "Tokyo"})
+    interruptions = [entry["at"] for entry in entries if kind_of(entry) == "interrupted"]
+    assert len(interruptions) == len(lines)
+
+    sounded = await loud(voice, "output", began)
+    trails = []
+    for (onset, end), told in zip(spoken[1:], interruptions, strict=True):
+        assert onset < told < end, "the page hears of it while the user still speaks"
+        assert any(onset - 400 < at < onset for at in sounded), "it was talking when the user began"
+        trails.append(max([at for at in sounded if onset <= at < end], default=onset) - onset)
+    return trails
+
+
+def tell(capsys: pytest.CaptureFixture[str], trails: Sequence[float]) -> None:
+    """Prints the figures into the test run."""
+    with capsys.disabled():
+        shown = " ".join(f"{trail:.0f}" for trail in trails)
+        print(f"\nonset of the user's voice to silence of the agent, ms (limit {LIMIT_MS}): {shown}")
+
+
+@pytest.mark.spec(168)
+async def test_talking_over_the_answer_silences_it_within_200_ms(
+    served: Served, browser: VoiceBrowser, speech: Speech, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with browser.page(served.url) as voice:
+        trails = await talk_over(voice, speech, VOICES)
+        tell(capsys, trails)
+        assert max(trails) <= LIMIT_MS
+        # A person sees which answers were cut, and how far they came.
+        await expect(voice.page.locator(".agent.interrupted")).to_have_count(len(trails))
+        await expect(voice.page.locator(".agent:not(.interrupted) .bubble")).to_contain_text("in Tokyo")
+        books = await voice.stats()
+        assert books["cleared"] > 0
+        assert books["received"] == books["rendered"] + books["cleared"] + books["buffered"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_talking_over_the_answer_many_times(
+    served: Served, browser: VoiceBrowser, speech: Speech, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with browser.page(served.url) as voice:
+        trails = await talk_over(voice, speech, VOICES * 6)
+        tell(capsys, trails)
+        assert max(trails) <= LIMIT_MS
+
+
+@pytest.mark.spec(170)
+async def test_typing_over_the_answer_silences_it(served: Served, browser: VoiceBrowser) -> None:
+    async with browser.page(served.url) as voice:
+        began = await voice.now()
+        await voice.type("Tell me about yourself")
+        await voice.wait_audible(since=began)
+        await asyncio.sleep(0.8)
+        asked = await voice.now()
+        await voice.type("What is two plus two?")
+        cut = await voice.wait_event("message.interrupted", since=asked)
+        called = await voice.wait_event("message.content?.parts?.some((part) => part.functionCall)", since=asked)
+        await voice.wait_event("message.turnComplete", since=called["at"])
+        entries = await down(voice, asked)
+        assert calls(entries) == [("calculate", {"a": 2, "operation": "plus", "b": 2})]
+        # Between the interruption and the new answer's first piece of audio, nothing of the old one was left.
+        fresh = next(entry["at"] for entry in entries if entry["at"] > cut["at"] and kind_of(entry) == "audio")
+        trail = [at for at in await loud(voice, "output", cut["at"]) if at < fresh]
+        assert all(at < cut["at"] + 100 for at in trail)
+        books = await voice.stats()
+        answered = books["responses"][-1]
+        assert (answered["received"], answered["cleared"]) == (answered["rendered"], 0)
+        assert books["cleared"] > 0
+        await expect(voice.page.locator(".agent:not(.interrupted) .bubble")).to_have_text("2 plus 2 is 4.")

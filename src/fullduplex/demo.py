@@ -133,17 +133,22 @@ def set_timer(amount: int, unit: Literal["second", "minute", "hour"]) -> dict[st
     return {"report": f"I noted a timer for {length}. This demo only notes it, it will not ring.", "rings": False}
 
 
-def calculate(a: float, operation: Literal["plus", "minus", "times", "divided by"], b: float) -> dict[str, Any]:
+def calculate(
+    first_number: float, operation: Literal["plus", "minus", "times", "divided by"], second_number: float
+) -> dict[str, Any]:
     """Adds, subtracts, multiplies or divides two numbers.
 
-    Examples: "what is {a} {operation} {b}", "{a} {operation} {b}", "how much is {a} {operation} {b}",
-    "calculate {a} {operation} {b}", "what does {a} {operation} {b} make", "tell me what {a} {operation} {b} is".
+    Examples: "what is {first_number} {operation} {second_number}", "{first_number} {operation} {second_number}",
+    "how much is {first_number} {operation} {second_number}", "calculate {first_number} {operation} {second_number}",
+    "what does {first_number} {operation} {second_number} make",
+    "tell me what {first_number} {operation} {second_number} is".
 
     Args:
-        a: The first number.
+        first_number: The one to begin with.
         operation: What to do.
-        b: The second number.
+        second_number: The other one.
     """
+    a, b = first_number, second_number
     if operation == "divided by" and b == 0:
         return {"error": "one cannot divide by zero."}
     value = {"plus": a + b, "minus": a - b, "times": a * b, "divided by": a / b if b else 0.0}[operation]

@@ -98,7 +98,7 @@ async def test_typing_over_the_answer_silences_it(served: Served, browser: Voice
         called = await voice.wait_event("message.content?.parts?.some((part) => part.functionCall)", since=asked)
         await voice.wait_event("message.turnComplete", since=called["at"])
         entries = await down(voice, asked)
-        assert calls(entries) == [("calculate", {"a": 2, "operation": "plus", "b": 2})]
+        assert calls(entries) == [("calculate", {"first_number": 2, "operation": "plus", "second_number": 2})]
         # Between the interruption and the new answer's first piece of audio, nothing of the old one was left.
         fresh = next(entry["at"] for entry in entries if entry["at"] > cut["at"] and kind_of(entry) == "audio")
         trail = [at for at in await loud(voice, "output", cut["at"]) if at < fresh]

@@ -44,7 +44,9 @@ async def test_killed_server_is_told_of_and_the_call_goes_on_when_it_is_back(
                 await expect(voice.page.locator("#voiceText")).to_have_text("Listening")
                 asked = await voice.say(speech.wav(Line("what is two plus two", "awb")))
                 await voice.wait_event("message.turnComplete", since=asked)
-                assert calls(await down(voice, asked)) == [("calculate", {"a": 2, "operation": "plus", "b": 2})]
+                assert calls(await down(voice, asked)) == [
+                    ("calculate", {"first_number": 2, "operation": "plus", "second_number": 2})
+                ]
             assert voice.errors == []
 
 

@@ -29,8 +29,8 @@ def test_typed_sentences_outside_call_nothing(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "tool", "args"),
     [
-        ("12*7", "calculate", {"a": 12, "operation": "times", "b": 7}),
-        ("3 + 4", "calculate", {"a": 3, "operation": "plus", "b": 4}),
+        ("12*7", "calculate", {"first_number": 12, "operation": "times", "second_number": 7}),
+        ("3 + 4", "calculate", {"first_number": 3, "operation": "plus", "second_number": 4}),
         ("Paris weather", "get_weather", {"city": "Paris"}),
         ("set a timer for an hour", "set_timer", {"amount": 1, "unit": "hour"}),
         ("What time is it in Timbuktu?", "get_time", {"city": "Timbuktu"}),

@@ -112,6 +112,24 @@ async def test_a_missing_session_is_created_by_setting() -> None:
     assert await store.get_session(app_name="app", user_id="u", session_id="fresh") is not None
 
 
+@virtual
+async def test_a_loop_that_was_left_by_break_does_not_hold_the_session() -> None:
+    runner = InMemoryRunner(Agent(name="a", model=ScriptedModel()), app_name="app")
+    await runner.session_service.create_session(app_name="app", user_id="u", session_id="s")
+    for _ in range(3):
+        async for event in runner.run_live(user_id="u", session_id="s", live_request_queue=LiveRequestQueue()):
+            assert event.setup_complete is not None
+            break
+    await asyncio.sleep(1)  # the last run, too, is closed by the collector
+
+
+async def test_settings_may_be_a_mapping() -> None:
+    runner = InMemoryRunner(agent(), app_name="app")
+    await runner.session_service.create_session(app_name="app", user_id="u", session_id="s")
+    run = runner.run_live(user_id="u", session_id="s", live_request_queue=closed(), run_config={"max_llm_calls": 7})
+    assert [event async for event in run] == []
+
+
 async def test_a_session_that_was_not_found_can_be_created_and_run_then() -> None:
     runner = InMemoryRunner(agent(), app_name="app")
     assert isinstance(

@@ -95,6 +95,7 @@ class Runner:
             user_id, session_id = session.user_id, session.id
         elif user_id is None or session_id is None:
             raise ValueError("Either session or user_id and session_id must be provided.")
+        run_config = RunConfig.model_validate(run_config or {})
         key, stop = (user_id, session_id.strip()), Stop()
         await self._claim(key, _Held(stop, live_request_queue))
         try:
@@ -104,7 +105,7 @@ class Runner:
                 session=session or await self._load(user_id, session_id, run_config),
                 session_service=self.session_service,
                 agent=self.agent,
-                run_config=run_config or RunConfig(),
+                run_config=run_config,
                 live_request_queue=live_request_queue,
                 engine=self._engine,
                 stop=stop,
@@ -115,8 +116,8 @@ class Runner:
         finally:
             self._release(key, stop)
 
-    async def _load(self, user_id: str, session_id: str, run_config: RunConfig | None) -> Session:
-        config = run_config.get_session_config if run_config is not None else None
+    async def _load(self, user_id: str, session_id: str, run_config: RunConfig) -> Session:
+        config = run_config.get_session_config
         session = await self.session_service.get_session(
             app_name=self.app_name, user_id=user_id, session_id=session_id, config=config
         )
@@ -152,13 +153,15 @@ class _Held(NamedTuple):
     async def is_leaving(self) -> bool:
         """Whether the run has ended. A client that comes back at once, as a page does when it is loaded anew, is
         given the moment that its old run needs to notice that it left."""
+        signs = [asyncio.create_task(self.stop.done.wait()), asyncio.create_task(self.queue.wait_closed())]
         try:
-            async with asyncio.timeout(_LEAVING_S):
-                await self.queue.wait_closed()
-        except TimeoutError:
-            return False
-        await self.stop.done.wait()
-        return True
+            done, _ = await asyncio.wait(signs, timeout=_LEAVING_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for sign in signs:
+                sign.cancel()
+        if done:
+            await self.stop.done.wait()
+        return bool(done)
 
 
 class InMemoryRunner(Runner):

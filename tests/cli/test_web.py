@@ -167,3 +167,15 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def test_a_tool_that_no_model_can_be_told_of_is_said_at_the_start(tmp_path: Path):
+    (tmp_path / "agent.py").write_text(
+        "from fullduplex import Agent\n"
+        "def rotate(by: complex) -> str:\n    return str(by)\n"
+        "root_agent = Agent(name='spinner', model='local', tools=[rotate])\n"
+    )
+    done = web("agent.py", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("fullduplex: a tool of agent spinner: ")
+    assert len(done.stderr.strip().splitlines()) == 1

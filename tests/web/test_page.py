@@ -89,6 +89,29 @@ async def test_session_that_another_tab_took_comes_back_on_request_only(
         await expect(voice.page.locator(".note-action")).to_have_count(0)
 
 
+async def test_an_error_that_is_there_to_stay_stops_the_page(browser: VoiceBrowser, standin: Standin) -> None:
+    async with browser.page(standin.url) as voice:
+        first = await standin.connection()
+        await first.send(event(errorCode="unauthorized", errorMessage="The key was refused.", recoverable=False))
+        await first.close(1011, "unauthorized")
+        await expect(voice.page.locator("#connectionStatus")).to_have_text("Stopped")
+        await expect(voice.page.locator(".note.error")).to_contain_text("The key was refused.")
+        await voice.page.clock.install()
+        await voice.page.clock.run_for(20_000)
+        await expect(voice.page.locator("#connectionStatus")).to_have_text("Stopped")
+        await voice.page.click(".note-action")
+        await standin.connection(2)
+        await voice.wait_open()
+
+
+async def test_a_turn_that_the_model_refuses_is_said(browser: VoiceBrowser, standin: Standin) -> None:
+    async with browser.page(standin.url) as voice:
+        connection = await standin.connection()
+        await voice.type("something unsafe")
+        await connection.send(event(turnComplete=True, turnCompleteReason="PROHIBITED_INPUT_CONTENT"))
+        await expect(voice.page.locator(".note.error")).to_contain_text("prohibited input content")
+
+
 @pytest.mark.spec(161)
 async def test_page_tries_again_every_five_seconds_at_the_latest(browser: VoiceBrowser, standin: Standin) -> None:
     async with browser.page(standin.url) as voice:

@@ -12,6 +12,7 @@ from fullduplex.cli.errors import UsageError
 
 if TYPE_CHECKING:
     from fullduplex.agents import BaseAgent
+    from fullduplex.agents.llm_agent import LlmAgent
     from fullduplex.runners import Runner
     from fullduplex.server import ServerSettings
 
@@ -124,12 +125,25 @@ def _agent(options: argparse.Namespace) -> tuple[BaseAgent | Runner, tuple[str, 
     from fullduplex.runners import Runner
 
     found = load_agent(options.agent)
+    agent = found.agent if isinstance(found, Runner) else found
+    if isinstance(agent, LlmAgent):
+        _check_tools(agent)
     if options.model:
-        agent = found.agent if isinstance(found, Runner) else found
         if not isinstance(agent, LlmAgent):
             raise UsageError(f"--model: the agent {agent.name} has no model of its own")
         agent.model = options.model
     return found, ()
+
+
+def _check_tools(agent: LlmAgent) -> None:
+    """A tool that no model can be told of is found now, not in the first call."""
+    from fullduplex.errors import InvalidConfig
+    from fullduplex.live.setup import declared
+
+    try:
+        declared(agent.canonical_tools())
+    except InvalidConfig as error:
+        raise UsageError(f"a tool of agent {agent.name}: {error}") from None
 
 
 def _banner(address: str, agent: BaseAgent) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
@@ -13,6 +14,8 @@ from fullduplex.live.ambient import Ambient
 from fullduplex.live.conductor import Conductor, LiveSettings
 from fullduplex.live.setup import Setup
 from fullduplex.models.base import LiveModel
+
+logger = logging.getLogger(__name__)
 
 
 class Engine:
@@ -39,6 +42,10 @@ class Engine:
         agent = ctx.agent
         if not isinstance(agent, LlmAgent):
             raise InvalidConfig(f"agent `{agent.name}` has no model to run live")
+        if agent.sub_agents:
+            logger.warning(
+                "agent %s runs without its sub-agents: this version does not transfer between agents", agent.name
+            )
         chosen = agent.canonical_model
         model = self._resolve(chosen) if isinstance(chosen, str) else chosen
         tools = agent.canonical_tools()

@@ -51,6 +51,17 @@ def test_a_missing_argument_is_asked_for() -> None:
     assert answers.ask(Ask("set_timer", ("amount", "unit"))) == "For set timer I need the amount and unit."
 
 
+@pytest.mark.parametrize("text", ["don't roll the dice", "I do not want to know the time in Tokyo", "never roll dice"])
+def test_what_the_user_forbids_is_not_done(text: str) -> None:
+    assert ROUTER.route(text) == NoIdea()
+
+
+@pytest.mark.timeout(5)
+def test_a_text_of_any_length_takes_no_time() -> None:
+    assert ROUTER.route("word " * 800_000) == NoIdea()
+    assert ROUTER.route("x" * 4_000_000) == NoIdea()
+
+
 def test_follow_up_changes_one_argument() -> None:
     previous = Call("get_weather", {"city": "Oslo"})
     assert ROUTER.route("what about Rome", previous) == Calls((Call("get_weather", {"city": "Rome"}),))

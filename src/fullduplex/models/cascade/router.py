@@ -11,12 +11,15 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
 
 from fullduplex.models.cascade.patterns import Fit, Pattern, fit, parse_pattern, quoted_examples
 from fullduplex.models.cascade.slots import Slot, slot_for
 from fullduplex.models.cascade.text import STOP_WORDS, Token, tokenize, words_of
 
+MOST_CHARACTERS = 2_000
+MOST_WORDS = 60
 ACCEPT = 0.34
 """The highest cost per weight at which a pattern still counts as meant."""
 
@@ -138,6 +141,12 @@ def read_tool(declaration: Declaration) -> ToolEntry:
     return ToolEntry(name, slots, patterns, frozenset(words - STOP_WORDS))
 
 
+def _forbids(tokens: Sequence[Token]) -> bool:
+    """Whether the user says what not to do: "don't roll the dice", "I do not want …", "never …"."""
+    words = [token.word for token in tokens]
+    return "never" in words or any(pair == ("do", "not") for pair in pairwise(words))
+
+
 class Router:
     """Routes utterances to the functions it was made with. Holds no state between utterances.
 
@@ -168,11 +177,14 @@ class Router:
             text: What was typed or heard.
             previous: The last call made in this conversation, for "what about Paris?".
         """
-        tokens = tokenize(text)
-        if not tokens:
+        tokens = tokenize(text[:MOST_CHARACTERS])
+        # Matching grows with the square of the words, and no sentence of a tool is nearly so long.
+        if not 0 < len(tokens) <= MOST_WORDS:
             return NoIdea()
-        tool = self._best_tool(tokens, text, ACCEPT)
         talk = self._best_talk(tokens, text)
+        if _forbids(tokens):
+            return SmallTalk(talk[0]) if talk is not None else NoIdea()
+        tool = self._best_tool(tokens, text, ACCEPT)
         if tool is not None and (talk is None or tool[1].score <= talk[1]):
             pair = self._split(tokens, text) if tool[1].score > 0.1 or tool[1].missing else None
             return pair or self._decide(*tool)

@@ -108,7 +108,10 @@ export class Conversation {
     }
     if (event.outputTranscription) this.#hearAgent(event.outputTranscription, author, now);
     if (event.interrupted) this.#interrupt();
-    if (event.turnComplete) this.#completeTurn(now);
+    if (event.turnComplete) {
+      if (event.turnCompleteReason && this.awaitingAgent) this.#unanswered(event.turnCompleteReason);
+      this.#completeTurn(now);
+    }
     return this.list.takeChanges();
   }
 
@@ -118,6 +121,12 @@ export class Conversation {
     const code = event.errorCode ? ` [${event.errorCode}]` : "";
     const text = `${event.errorMessage ?? "The model reported an error."}${code}`;
     this.awaitingAgent = false;
+    this.list.add({ kind: "note", key: this.list.freshKey(), level: "error", text, count: 1 });
+  }
+
+  /** @param {string} reason why the model ended its turn, in its own word */
+  #unanswered(reason) {
+    const text = `The model gave no answer to that (${reason.toLowerCase().replaceAll("_", " ")}).`;
     this.list.add({ kind: "note", key: this.list.freshKey(), level: "error", text, count: 1 });
   }
 

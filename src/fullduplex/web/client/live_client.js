@@ -94,7 +94,7 @@ export class LiveClient extends EventTarget {
    */
   async startMicrophone() {
     if (this.recorder) return;
-    if (this.socket.state === "elsewhere") this.connect(); // who speaks here wants to go on here
+    if (["elsewhere", "failed"].includes(this.socket.state)) this.connect(); // who speaks here wants to go on here
     await this.startPlayer(); // first, while the gesture still counts
     const recorder = await Recorder.start(this.recorderOptions);
     this.recorder = recorder;
@@ -127,7 +127,7 @@ export class LiveClient extends EventTarget {
 
   /** @param {import("./socket.js").SocketStatus} status */
   #status(status) {
-    if (status.state === "elsewhere") void this.stopMicrophone(); // the other tab listens now
+    if (["elsewhere", "failed"].includes(status.state)) void this.stopMicrophone(); // nobody here listens now
     this.#emit("status", status);
   }
 
@@ -157,6 +157,7 @@ export class LiveClient extends EventTarget {
       else this.unheardBytes += pcm.byteLength;
     }
     if (event?.turnComplete) this.response += 1;
+    if (event?.errorCode && event.recoverable === false) this.socket.hopeless = true;
     if (event) {
       this.#logged(event.errorCode ? "error" : "down", withoutMedia(event));
       this.#emit("event", event);

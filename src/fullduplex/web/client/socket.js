@@ -8,7 +8,8 @@
 import { encodeBase64 } from "./base64.js";
 
 /**
- * @typedef {"connecting" | "open" | "waiting" | "elsewhere" | "closed"} SocketState  elsewhere: another tab has the session
+ * @typedef {"connecting" | "open" | "waiting" | "elsewhere" | "failed" | "closed"} SocketState
+ *   elsewhere: another tab has the session; failed: the server said that trying again will not help
  * @typedef {{state: SocketState, code?: number, reason?: string, retryMs?: number}} SocketStatus
  * @typedef {{message: Record<string, unknown> | null, bytes: number}} SentFrame  message is null for audio
  */
@@ -25,7 +26,7 @@ const MOST_BUFFERED_BYTES = 64_000;
 /** A connection that lasted this long was a good one: the next attempt after its loss is the quick one. */
 const HEALTHY_AFTER_MS = 5_000;
 
-/** A WebSocket that comes back, unless another tab has taken its session. */
+/** A WebSocket that comes back, unless another tab has taken its session or an error is there to stay. */
 export class LiveSocket extends EventTarget {
   /** @param {string} url */
   constructor(url) {
@@ -38,6 +39,8 @@ export class LiveSocket extends EventTarget {
     /** @type {WebSocket | null} */
     this.webSocket = null;
     this.failures = 0;
+    /** Set when an error came that will come again: the next loss is then for good, until `open()` is called. */
+    this.hopeless = false;
     this.openedAt = Infinity;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.retryTimer = undefined;
@@ -51,6 +54,7 @@ export class LiveSocket extends EventTarget {
   /** Connect, and stay connected until `close()`. */
   open() {
     clearTimeout(this.retryTimer);
+    this.hopeless = false;
     this.#setStatus({ state: "connecting" });
     const webSocket = new WebSocket(this.url);
     webSocket.binaryType = "arraybuffer";
@@ -139,6 +143,11 @@ export class LiveSocket extends EventTarget {
       // To come back by itself would take the session from the other tab, which would take it back, and so on.
       this.webSocket = null;
       this.#setStatus({ state: "elsewhere", code: closed.code, reason: closed.reason });
+      return;
+    }
+    if (this.hopeless) {
+      this.webSocket = null;
+      this.#setStatus({ state: "failed", code: closed.code, reason: closed.reason });
       return;
     }
     // A server that lets us in only to throw us out must not be asked twice a second.

@@ -40,6 +40,8 @@
  * @property {string[]} [longRunningToolIds]
  * @property {string} [errorCode]
  * @property {string} [errorMessage]
+ * @property {boolean} [recoverable] with an error: whether the conversation goes on
+ * @property {string} [turnCompleteReason] why the turn ended, when it is not simply over
  *
  * @typedef {object} ErrorAnswer  the server's answer to a frame that it refused
  * @property {"error"} type

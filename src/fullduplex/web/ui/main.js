@@ -70,6 +70,7 @@ function showStatus(now) {
     open: "Connected",
     waiting: "Reconnecting",
     elsewhere: "In another tab",
+    failed: "Stopped",
     closed: "Disconnected",
   };
   const isOpen = now.state === "open";
@@ -82,6 +83,10 @@ function showStatus(now) {
   if (now.state === "elsewhere") {
     draw(conversation.connectionLost());
     draw(conversation.addNote("This conversation goes on in another tab.", "info", "Continue here"));
+  }
+  if (now.state === "failed") {
+    draw(conversation.connectionLost());
+    draw(conversation.addNote("The conversation ended with an error.", "info", "Try again"));
   }
   if (now.state === "waiting") {
     draw(conversation.connectionLost());

@@ -1,0 +1,5 @@
+"""The path under which ADK's users find `InvocationContext`."""
+
+from fullduplex.agents.contexts import InvocationContext
+
+__all__ = ["InvocationContext"]

@@ -128,7 +128,8 @@ class ToolRunner:
             if isinstance(error, asyncio.CancelledError) and cancelled_from_outside():
                 raise
             logger.exception("tool %s failed", tool.name)
-            return {"error": f"Invoking `{tool.name}()` failed: {type(error).__name__}: {error}"}
+            # The kind of the error and no more: its text may hold what neither model nor user should read.
+            return {"error": f"Invoking `{tool.name}()` failed with an internal error ({type(error).__name__})."}
 
     def _send(self, group: Group) -> None:
         answers: list[Answer] = [answer for _, answer in group.in_order()]

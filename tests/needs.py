@@ -27,6 +27,15 @@ _MODULES = {
     "google.genai": "fullduplex[dev]",
     "playwright": "fullduplex[dev]",
     "cryptography": "fullduplex[dev]",
+    "openai": "fullduplex[dev]",
+    "mcp": "fullduplex[dev]",
+    "sqlalchemy": "fullduplex[dev]",
+    "aiosqlite": "fullduplex[dev]",
+    "asyncpg": "fullduplex[dev]",
+    "asyncmy": "fullduplex[dev]",
+    "fsspec": "fullduplex[dev]",
+    "s3fs": "fullduplex[dev]",
+    "moto": "fullduplex[dev]",
 }
 
 

@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fullduplex.models.base import ConnectRequest, LiveConnection, LiveModel
     from fullduplex.models.gemini.live import Gemini
-    from fullduplex.models.registry import Registry, known, register, resolve
+    from fullduplex.models.registry import Registry, known, register, resolve, resolve_text
+    from fullduplex.models.text import LlmRequest, LlmResponse, TextModel
 
 __all__ = [
     "ConnectRequest",
     "Gemini",
     "LiveConnection",
     "LiveModel",
+    "LlmRequest",
+    "LlmResponse",
     "Registry",
+    "TextModel",
     "known",
     "register",
     "resolve",
+    "resolve_text",
 ]
 
 _HOMES = {
@@ -29,10 +34,14 @@ _HOMES = {
     "Gemini": "fullduplex.models.gemini.live",
     "LiveConnection": "fullduplex.models.base",
     "LiveModel": "fullduplex.models.base",
+    "LlmRequest": "fullduplex.models.text",
+    "LlmResponse": "fullduplex.models.text",
     "Registry": "fullduplex.models.registry",
+    "TextModel": "fullduplex.models.text",
     "known": "fullduplex.models.registry",
     "register": "fullduplex.models.registry",
     "resolve": "fullduplex.models.registry",
+    "resolve_text": "fullduplex.models.registry",
 }
 
 

@@ -1,8 +1,9 @@
-"""What an agent can do: functions, and tools that the backend runs itself."""
+"""What an agent can do: functions, tools of MCP servers, and tools that the backend runs itself."""
 
-from fullduplex.tools.base import BaseTool
+from fullduplex.tools.base import BaseTool, BaseToolset
 from fullduplex.tools.builtin import google_search
 from fullduplex.tools.context import ToolContext
 from fullduplex.tools.function import FunctionTool
+from fullduplex.tools.mcp import McpToolset
 
-__all__ = ["BaseTool", "FunctionTool", "ToolContext", "google_search"]
+__all__ = ["BaseTool", "BaseToolset", "FunctionTool", "McpToolset", "ToolContext", "google_search"]

@@ -1,10 +1,10 @@
-"""What a tool is: something that the model may call, with a declaration and a run."""
+"""What a tool is: something that the model may call, with a declaration and a run. A toolset brings several."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fullduplex.tools.context import ToolContext
+from fullduplex.tools.context import ReadonlyContext, ToolContext
 from fullduplex.types.config import Behavior, FunctionResponseScheduling
 from fullduplex.types.content import FunctionDeclaration, Tool
 
@@ -49,3 +49,19 @@ class BaseTool:
     async def run_async(self, *, args: dict[str, Any], tool_context: ToolContext) -> Any:
         """Runs the tool with the model's `args`; what it returns is the model's answer (a dict, or any JSON value)."""
         raise NotImplementedError(f"{type(self).__name__} does not run here")
+
+
+class BaseToolset:
+    """Tools that are only known when a run begins, such as those of a server.
+
+    `failure` says why the last `get_tools` came back without tools that it should have; None when all is well.
+    """
+
+    failure: str | None = None
+
+    async def get_tools(self, readonly_context: ReadonlyContext | None = None) -> list[BaseTool]:
+        """The tools for a run. What is out of reach is left out, not raised."""
+        raise NotImplementedError(f"{type(self).__name__} brings no tools")
+
+    async def close(self) -> None:
+        """Lets go of connections, processes and tasks; what runs is ended. Once is enough, again does no harm."""

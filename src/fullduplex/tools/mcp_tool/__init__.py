@@ -1,0 +1,5 @@
+"""The path under which ADK's users find `McpToolset` and how its server is reached."""
+
+from fullduplex.tools.mcp import McpToolset, StdioConnectionParams, StreamableHTTPConnectionParams
+
+__all__ = ["McpToolset", "StdioConnectionParams", "StreamableHTTPConnectionParams"]

@@ -1,0 +1,88 @@
+"""Memories in a database: they outlive the process, tables are made once, and URLs are taken as people write them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from fullduplex.errors import InvalidConfig
+from fullduplex.events import Event
+from fullduplex.memory import DatabaseMemoryService
+from fullduplex.sessions import Session
+from fullduplex.types import Content, Part
+from tests.memory.databases import KINDS, url_of
+from tests.needs import needs
+
+
+def session(app: str) -> Session:
+    content = Content(role="user", parts=[Part(text="remember the lighthouse")])
+    return Session(id="s", app_name=app, user_id="ada", events=[Event(author="user", content=content)])
+
+
+async def count(service: DatabaseMemoryService, app: str) -> int:
+    return len((await service.search_memory(app_name=app, user_id="ada", query="lighthouse")).memories)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_later_service_finds_what_an_earlier_one_kept(kind: str, tmp_path: Path) -> None:
+    app = uuid.uuid4().hex
+    for known in (0, 1):
+        service = DatabaseMemoryService(url_of(kind, tmp_path))
+        assert await count(service, app) == known
+        await service.add_session_to_memory(session(app))
+        await service.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_services_that_begin_at_once_share_the_tables(kind: str, tmp_path: Path) -> None:
+    app, url = uuid.uuid4().hex, url_of(kind, tmp_path)
+    services = [DatabaseMemoryService(url) for _ in range(4)]
+    await asyncio.gather(*(service.add_session_to_memory(session(app)) for service in services))
+    assert {await count(service, app) for service in services} == {4}
+    for service in services:
+        await service.close()
+
+
+async def test_a_database_without_a_file_is_kept_as_long_as_the_service(tmp_path: Path) -> None:
+    needs("sqlalchemy")
+    needs("aiosqlite")
+    service = DatabaseMemoryService(connection_string="sqlite://")
+    await service.add_session_to_memory(session("app"))
+    assert await count(service, "app") == 1
+    await service.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "meant"),
+    [
+        ("sqlite:///a.db", "sqlite+aiosqlite:///a.db"),
+        ("postgres://h/d", "postgresql+asyncpg://h/d"),
+        ("postgresql://h/d", "postgresql+asyncpg://h/d"),
+        ("mysql://h/d", "mysql+asyncmy://h/d"),
+        ("mariadb://h/d", "mariadb+asyncmy://h/d"),
+        ("postgresql+psycopg://h/d", "postgresql+psycopg://h/d"),
+    ],
+)
+def test_a_plain_url_gets_its_asynchronous_driver(url: str, meant: str) -> None:
+    needs("sqlalchemy")
+    from fullduplex.memory.tables import async_url
+
+    assert async_url(url) == meant
+
+
+@pytest.mark.parametrize("given", [{}, {"db_url": "sqlite://", "connection_string": "sqlite://"}])
+def test_one_url_is_needed(given: dict[str, str]) -> None:
+    with pytest.raises(InvalidConfig, match="db_url or connection_string"):
+        DatabaseMemoryService(**given)  # type: ignore[arg-type]
+
+
+def test_without_the_extra_it_says_which_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "fullduplex.memory.tables", raising=False)
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    with pytest.raises(InvalidConfig, match=r"fullduplex\[db\]") as caught:
+        DatabaseMemoryService("sqlite://")
+    assert caught.value.code == "missing_extra"

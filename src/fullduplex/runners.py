@@ -14,14 +14,18 @@ from typing import Literal, NamedTuple, Self
 
 from fullduplex.agents.base import BaseAgent
 from fullduplex.agents.contexts import InvocationContext, Stop
+from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.agents.run_config import RunConfig
 from fullduplex.apps import App
+from fullduplex.artifacts import BaseArtifactService, InMemoryArtifactService
 from fullduplex.errors import SessionBusy, SessionNotFoundError
 from fullduplex.events import Event
 from fullduplex.live import Engine
+from fullduplex.memory import BaseMemoryService, InMemoryMemoryService
 from fullduplex.models.registry import resolve
 from fullduplex.requests import LiveRequestQueue
 from fullduplex.sessions import BaseSessionService, InMemorySessionService, Session
+from fullduplex.tools.base import BaseToolset
 
 Conflict = Literal["refuse", "take_over"]
 _LEAVING_S = 1.0
@@ -43,6 +47,8 @@ class Runner:
         agent: BaseAgent | None = None,
         node: BaseAgent | None = None,
         session_service: BaseSessionService,
+        artifact_service: BaseArtifactService | None = None,
+        memory_service: BaseMemoryService | None = None,
         auto_create_session: bool = False,
         live_conflict: Conflict = "refuse",
         engine: Engine | None = None,
@@ -57,6 +63,8 @@ class Runner:
         self.app_name = name
         self.agent = root
         self.session_service = session_service
+        self.artifact_service = artifact_service
+        self.memory_service = memory_service
         self.auto_create_session = auto_create_session
         self._live_conflict = live_conflict
         self._engine = engine or Engine(resolve=resolve)
@@ -69,8 +77,9 @@ class Runner:
         await self.close()
 
     async def close(self) -> None:
-        """Ends every live run of this runner."""
+        """Ends every live run of this runner, and lets go of what its agents' toolsets hold."""
         await asyncio.gather(*(held.stop.now() for held in list(self._live.values())))
+        await asyncio.gather(*(toolset.close() for toolset in _toolsets(self.agent)))
 
     async def run_live(
         self,
@@ -108,6 +117,8 @@ class Runner:
                 run_config=run_config,
                 live_request_queue=live_request_queue,
                 engine=self._engine,
+                artifact_service=self.artifact_service,
+                memory_service=self.memory_service,
                 stop=stop,
             )
             async with aclosing(self.agent.run_live(ctx)) as events:
@@ -144,6 +155,13 @@ class Runner:
         stop.done.set()
 
 
+def _toolsets(agent: BaseAgent) -> list[BaseToolset]:
+    """The toolsets of an agent and of all below it, each once."""
+    own = agent.toolsets if isinstance(agent, LlmAgent) else []
+    below = [toolset for sub_agent in agent.sub_agents for toolset in _toolsets(sub_agent)]
+    return list({id(toolset): toolset for toolset in [*own, *below]}.values())
+
+
 class _Held(NamedTuple):
     """What holds a session: how to end the run, and the queue that feeds it."""
 
@@ -165,7 +183,7 @@ class _Held(NamedTuple):
 
 
 class InMemoryRunner(Runner):
-    """A runner whose sessions live in memory: for laptops, tests and demos."""
+    """A runner whose sessions, artifacts and memories live in memory: for laptops, tests and demos."""
 
     def __init__(
         self,
@@ -183,6 +201,8 @@ class InMemoryRunner(Runner):
             agent=agent,
             node=node,
             session_service=InMemorySessionService(),
+            artifact_service=InMemoryArtifactService(),
+            memory_service=InMemoryMemoryService(),
             live_conflict=live_conflict,
             engine=engine,
         )

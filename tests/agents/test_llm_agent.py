@@ -16,7 +16,7 @@ from fullduplex.sessions import InMemorySessionService
 from fullduplex.testing.scripted_model import ScriptedModel
 from fullduplex.tools import FunctionTool, google_search
 from fullduplex.types.config import GenerateContentConfig
-from tests.live.kit import TURN_COMPLETE, Call, text, virtual
+from tests.live.kit import TURN_COMPLETE, Call, said, settle, text, user, virtual
 
 
 async def connect(agent: Agent, state: dict[str, Any] | None = None, **engine: Any) -> ConnectRequest:
@@ -180,3 +180,48 @@ async def test_a_model_that_nobody_knows_is_an_error_before_the_first_event() ->
     with pytest.raises(InvalidConfig) as raised:
         await anext(runner.run_live(user_id="u", session_id="s", live_request_queue=LiveRequestQueue()))
     assert raised.value.code == "unknown_model"
+
+
+# -- an agent that speaks first -----------------------------------------------------------------------------------
+
+
+@pytest.mark.spec(188)
+@virtual
+async def test_the_greeting_is_asked_for_before_anything_else_and_is_nobodys_words() -> None:
+    call = await Call.start(greeting="Welcome aboard.")
+    call.queue.send_content(user("hi"))
+    connection = await call.play(said("Welcome aboard.", True), TURN_COMPLETE)
+    await connection.wait_sent(2)
+    await call.end()
+    (first, asked), (second, typed) = connection.sent
+    assert (first, second) == ("content", "content")
+    assert "Welcome aboard." in asked.text
+    assert typed == user("hi")
+    assert not any("Welcome" in line for line in await call.saved_short() if line.startswith("user"))
+
+
+@pytest.mark.spec(188)
+@virtual
+async def test_a_greeting_is_not_said_again_after_a_loss_or_in_a_session_that_goes_on() -> None:
+    call = await Call.start(greeting="Welcome aboard.")
+    connection = await call.play(said("Welcome", True))
+    connection.lose()
+    second = await call.connection(2)
+    await settle()
+    await call.end()
+    assert not [sent for kind, sent in second.sent if kind == "content"]
+
+    later = await Call.start(runner=call.runner, model=call.model, session=await call.saved())
+    third = await later.connection(3)
+    await settle()
+    await later.end()
+    assert not [sent for kind, sent in third.sent if kind == "content"]
+
+
+@virtual
+async def test_without_a_greeting_the_agent_waits() -> None:
+    call = await Call.start()
+    connection = await call.connection()
+    await settle()
+    await call.end()
+    assert connection.sent == []

@@ -9,8 +9,8 @@ import pydantic
 import pytest
 
 from fullduplex import RunConfig, StreamingMode
+from fullduplex.agents.run_config import ContextFallback, ToolThreadPoolConfig
 from fullduplex.agents.run_config import StreamingMode as SamePlace
-from fullduplex.agents.run_config import ToolThreadPoolConfig
 from fullduplex.errors import InvalidConfig
 from fullduplex.types.config import (
     AudioTranscriptionConfig,
@@ -54,17 +54,23 @@ DEFAULTS = {
     "service_tier": None,
     "telemetry": None,
 }
+OURS = {
+    "max_turns": None,
+    "max_duration_s": None,
+    "max_total_tokens": None,
+    "context_fallback": None,
+}
 
 
 @pytest.mark.spec(27)
-@pytest.mark.parametrize("field", DEFAULTS)
+@pytest.mark.parametrize("field", DEFAULTS | OURS)
 def test_defaults(field: str) -> None:
-    assert getattr(RunConfig(), field) == DEFAULTS[field]
+    assert getattr(RunConfig(), field) == (DEFAULTS | OURS)[field]
 
 
 @pytest.mark.spec(27)
 def test_there_are_no_other_fields_and_an_unknown_one_is_refused() -> None:
-    assert set(RunConfig.model_fields) == set(DEFAULTS)
+    assert set(RunConfig.model_fields) == set(DEFAULTS | OURS)
     with pytest.raises(pydantic.ValidationError):
         RunConfig(response_modality=["TEXT"])
 
@@ -74,6 +80,38 @@ def test_the_number_of_tool_threads() -> None:
     assert ToolThreadPoolConfig().max_workers == 4
     with pytest.raises(pydantic.ValidationError):
         ToolThreadPoolConfig(max_workers=0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("max_turns", 0),
+        ("max_turns", -1),
+        ("max_duration_s", 0),
+        ("max_duration_s", float("nan")),
+        ("max_duration_s", float("inf")),
+        ("max_total_tokens", 0),
+    ],
+)
+def test_a_limit_that_allows_nothing_is_refused(field: str, value: float) -> None:
+    with pytest.raises(pydantic.ValidationError, match=field):
+        RunConfig(**{field: value})
+
+
+def test_limits_are_set_each_for_itself() -> None:
+    config = RunConfig(max_turns=3, max_duration_s=0.5, max_total_tokens=1000)
+    assert (config.max_turns, config.max_duration_s, config.max_total_tokens) == (3, 0.5, 1000)
+
+
+def test_the_fallback_for_long_conversations() -> None:
+    fallback = ContextFallback(trigger_tokens=2000, target_tokens=1000)
+    assert (fallback.keep_turns, fallback.summarize) == (6, None)
+    assert RunConfig(context_fallback=fallback).context_fallback == fallback
+    with pytest.raises(pydantic.ValidationError, match="target_tokens must be less than trigger_tokens"):
+        ContextFallback(trigger_tokens=1000, target_tokens=1000)
+    for wrong in ({"target_tokens": 0}, {"keep_turns": 0}, {"summarise": len}):
+        with pytest.raises(pydantic.ValidationError):
+            ContextFallback(**{"trigger_tokens": 2000, "target_tokens": 1000, **wrong})
 
 
 @pytest.mark.spec(28)

@@ -57,7 +57,6 @@ async def test_what_is_kept_and_what_is_not() -> None:
         {**GENERATION_COMPLETE, "usageMetadata": {"totalTokenCount": 3}},
         TURN_COMPLETE,
         handle("h1"),
-        GO_AWAY,
         {"voiceActivity": {"voiceActivityType": "ACTIVITY_START"}},
         audio(),
         INTERRUPTED,
@@ -65,6 +64,7 @@ async def test_what_is_kept_and_what_is_not() -> None:
         text("half"),
         INTERRUPTED,
         TURN_COMPLETE,
+        GO_AWAY,
     )
     await call.connection(2)
     await call.end()

@@ -44,16 +44,19 @@ Make = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Backend]]
 
 @asynccontextmanager
 async def gemini(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
-    """Gemini's connection, to Mock Live."""
-    async with MockLive(reactor=_react, hear=lambda pcm, rate: TOOL_QUESTION) as mock:
+    """Gemini's connection, to Mock Live in real time, which can be told to fall silent."""
+    settings: dict[str, Any] = {"hear": lambda pcm, rate: TOOL_QUESTION, "partial_content_interrupts": True}
+    async with MockLive(reactor=_react, pace=1.0, **settings) as mock:
         yield Backend(Gemini("gemini-live-2.5-flash", api_key="k", base_url=mock.url))
 
 
 def _react(turn: Any, talk: Any) -> list[Step]:
     text = str(turn.text).lower()
+    if "open the conversation" in text:
+        return [say(turn.text.splitlines()[-1])]
     if "time" in text:
         return [tool_call("get_time", {"city": "Tokyo"}), say("It is 12:34 there.")]
-    return [say("Hello, I am here.", audio_ms=400)]
+    return [say("Hello, I am here.", audio_ms=1500)]
 
 
 @asynccontextmanager

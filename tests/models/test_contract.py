@@ -84,6 +84,11 @@ def text_of(messages: list[LiveServerMessage]) -> str:
     return "".join(turn.text for turn in turns)
 
 
+def said_of(messages: list[LiveServerMessage]) -> str:
+    transcripts = [m.server_content.output_transcription for m in messages if m.server_content]
+    return "".join(transcript.text or "" for transcript in transcripts if transcript)
+
+
 def audio_of(messages: list[LiveServerMessage]) -> tuple[bytes, set[str | None]]:
     turns = [m.server_content.model_turn for m in messages if m.server_content and m.server_content.model_turn]
     blobs = [part.inline_data for turn in turns for part in turn.parts or [] if part.inline_data is not None]
@@ -188,6 +193,31 @@ async def test_history_is_answered_if_the_user_spoke_last(backend: Backend, last
             assert text_of(listener.seen) == ""
 
 
+@pytest.mark.parametrize("answered", [True, False])
+async def test_history_may_follow_the_setup_and_is_answered_only_when_asked(backend: Backend, answered: bool) -> None:
+    history = [user("good morning"), Content(role="model", parts=[Part(text="Hi.")]), user(SMALL_TALK)]
+    async with backend.connect(history_follows=True) as connection:
+        listener = Listener(connection)
+        await connection.send_history(history, turn_complete=answered)
+        if answered:
+            assert text_of(await listener.turn())
+        await connection.send_content(user(TOOL_QUESTION))
+        await listener.call()
+        assert sum(map(turn_complete, listener.seen)) == answered  # nothing else was said
+        assert not any(map(interrupted, listener.seen))
+
+
+@pytest.mark.spec(188)
+async def test_a_greeting_is_said_before_anything_is_asked(backend: Backend) -> None:
+    async with backend.connect() as connection:
+        listener = Listener(connection)
+        await connection.greet("Welcome to the observatory.")
+        messages = await listener.turn()
+        assert text_of(messages).strip() == "Welcome to the observatory."
+        await connection.send_content(user(SMALL_TALK))
+        assert "ello" in text_of(await listener.turn())
+
+
 # -- voice --------------------------------------------------------------------------------------------------------
 
 
@@ -199,8 +229,7 @@ async def test_a_typed_turn_answered_by_voice(backend: Backend) -> None:
         assert mime_types == {"audio/pcm;rate=24000"}
         assert len(pcm) % 2 == 0
         assert len(pcm) > 0.2 * 24_000 * 2
-        transcripts = [m.server_content.output_transcription for m in messages if m.server_content]
-        assert "ello" in "".join(transcript.text or "" for transcript in transcripts if transcript)
+        assert "ello" in said_of(messages)
 
 
 @pytest.mark.parametrize("manual", [False, True], ids=["detected", "signalled"])
@@ -214,8 +243,7 @@ async def test_a_spoken_question(backend: Backend, say: Callable[..., bytes], ma
         if manual:
             await connection.send_activity(ActivityStart())
         sound = speech if manual else quiet[: RATE // 5 * 2] + speech + quiet
-        for start in range(0, len(sound), PIECE):
-            await connection.send_realtime(Blob(data=sound[start : start + PIECE], mime_type=f"audio/pcm;rate={RATE}"))
+        await speak(connection, sound)
         if manual:
             await connection.send_activity(ActivityEnd())
         call = await listener.call()
@@ -224,6 +252,76 @@ async def test_a_spoken_question(backend: Backend, say: Callable[..., bytes], ma
         assert "".join(t.text or "" for t in heard if t).strip().lower() == TOOL_QUESTION.lower()
         await connection.send_tool_response(answer(call))
         await listener.until(lambda m: audio_of([m])[0])
+
+
+async def speak(connection: LiveConnection, sound: bytes) -> None:
+    for start in range(0, len(sound), PIECE):
+        await connection.send_realtime(Blob(data=sound[start : start + PIECE], mime_type=f"audio/pcm;rate={RATE}"))
+
+
+@pytest.mark.spec(187)
+async def test_an_answer_is_interrupted_without_a_word_and_the_next_is_given(backend: Backend) -> None:
+    async with backend.connect(config=AUDIO) as connection:
+        listener = Listener(connection)
+        await connection.send_content(user(SMALL_TALK))
+        await listener.until(lambda m: audio_of([m])[0])
+        await connection.interrupt()
+        rest = await listener.turn()
+        assert any(map(interrupted, rest))
+        assert not any(m.server_content and m.server_content.generation_complete for m in rest)
+        assert len(audio_of(listener.seen)[0]) < 0.6 * 24_000 * 2  # of more than a second
+        await connection.send_content(user(TOOL_QUESTION))
+        assert (await listener.call()).name == "get_time"
+
+
+async def test_an_interruption_of_nothing_says_nothing(backend: Backend) -> None:
+    async with backend.connect() as connection:
+        listener = Listener(connection)
+        await connection.interrupt()
+        await connection.send_content(user(SMALL_TALK))
+        messages = await listener.turn()
+        assert "ello" in text_of(messages)
+        await connection.interrupt()
+        await connection.close()
+        assert not any(map(interrupted, [*messages, *await listener.rest()]))
+
+
+@pytest.mark.spec(185)
+async def test_what_is_said_outside_of_push_to_talk_is_not_answered(
+    backend: Backend, say: Callable[..., bytes]
+) -> None:
+    manual = RealtimeInputConfig.model_validate({"automatic_activity_detection": {"disabled": True}})
+    speech, quiet = say(TOOL_QUESTION), bytes(RATE * 2)
+    async with backend.connect(config={**AUDIO, "realtime_input_config": manual}) as connection:
+        listener = Listener(connection)
+        await speak(connection, speech + quiet)
+        await connection.send_activity(ActivityStart())
+        await speak(connection, speech)
+        await connection.send_activity(ActivityEnd())
+        await speak(connection, quiet + speech + quiet)
+        call = await listener.call()
+        await connection.send_tool_response(answer(call))
+        await listener.until(lambda m: bool(m.server_content and m.server_content.generation_complete))
+        await connection.send_content(user(SMALL_TALK))
+        await listener.until(lambda m: "ello" in said_of([m]))
+        assert sum(m.tool_call is not None for m in listener.seen) == 1
+        heard = [m.server_content.input_transcription for m in listener.seen if m.server_content]
+        assert "".join(t.text or "" for t in heard if t).strip().lower() == TOOL_QUESTION.lower()
+
+
+@pytest.mark.spec(185)
+async def test_without_interruption_the_answer_is_heard_to_its_end(backend: Backend, say: Callable[..., bytes]) -> None:
+    config = {**AUDIO, "realtime_input_config": RealtimeInputConfig(activity_handling="NO_INTERRUPTION")}
+    async with backend.connect(config=config) as connection:
+        listener = Listener(connection)
+        await connection.send_content(user(SMALL_TALK))
+        await listener.until(lambda m: audio_of([m])[0])
+        await speak(connection, bytes(RATE // 2) + say(TOOL_QUESTION) + bytes(RATE * 2))
+        await listener.turn()
+        call = await listener.call()
+        assert (call.name, call.args) == ("get_time", {"city": "Tokyo"})
+        assert not any(map(interrupted, listener.seen))
+        assert sum(bool(m.server_content and m.server_content.generation_complete) for m in listener.seen) >= 1
 
 
 async def test_the_end_of_the_audio_stream_and_images_are_taken(backend: Backend) -> None:

@@ -28,6 +28,7 @@ from fullduplex.types import (
     UsageMetadata,
     VoiceActivity,
 )
+from fullduplex.types.playout import Heard
 
 
 def content(part: Part, role: str = "model", **fields: Any) -> Event:
@@ -83,8 +84,7 @@ def test_what_the_user_types_meanwhile_comes_after_the_turn(begun: Event) -> Non
     journal, typed = Journal(), user()
     journal.model(begun)
     assert journal.user(typed) == []
-    assert journal.model(SAID) == [SAID]
-    assert journal.model(TURN_COMPLETE) == [TURN_COMPLETE, typed]
+    assert [*journal.model(SAID), *journal.model(TURN_COMPLETE)] == [SAID, TURN_COMPLETE, typed]
     assert journal.user(typed) == [typed]
 
 
@@ -103,6 +103,181 @@ def test_the_end_of_a_connection_or_a_run_gives_back_what_was_held() -> None:
     assert journal.end() == [typed]
     assert journal.end() == []
     assert journal.user(typed) == [typed], "no end of turn will come from a connection that is gone"
+
+
+# -- what was heard -------------------------------------------------------------------------------------------------
+
+
+def said(words: str) -> Event:
+    return Event(author="agent", output_transcription=Transcription(text=words, finished=True), partial=False)
+
+
+def kept_of(journal: Journal, *events: Event) -> list[str]:
+    return [brief(kept) for event in events for kept in journal.model(event)]
+
+
+def briefs(events: list[Event]) -> list[str]:
+    return [brief(event) for event in events]
+
+
+def test_what_is_said_aloud_is_kept_with_the_end_of_its_turn_and_so_is_all_that_follows_it() -> None:
+    journal = Journal()
+    assert kept_of(journal, AUDIO, said("One."), HEARD, USAGE, AUDIO, said("Two.")) == []
+    assert not journal.awaiting
+    assert kept_of(journal, TURN_COMPLETE) == ["said: One.", "heard: x", "usage", "said: Two.", "turn_complete"]
+
+
+def test_what_comes_before_the_first_transcript_does_not_wait() -> None:
+    assert kept_of(Journal(), AUDIO, HEARD, USAGE, said("One.")) == ["heard: x", "usage"]
+
+
+@pytest.mark.spec(138)
+@pytest.mark.parametrize(
+    ("heard", "expected"),
+    [
+        ("", []),
+        ("One", ["said: One"]),
+        ("One two.", ["said: One two."]),
+        ("One two. Three", ["said: One two.", "said: Three"]),
+        ("One two. Three four.", ["said: One two.", "said: Three four."]),
+    ],
+)
+def test_an_interrupted_answer_ends_with_the_last_word_heard(heard: str, expected: list[str]) -> None:
+    journal, told = Journal(), Heard(response_id="r1", text=heard, played_ms=1.0)
+    shown = [AUDIO, said("One two."), USAGE, AUDIO, said("Three four."), INTERRUPTED, TURN_COMPLETE]
+    assert kept_of(journal, *shown) == []
+    assert journal.awaiting
+    kept = journal.settle(told)
+    assert not journal.awaiting
+    assert [line for line in briefs(kept) if line.startswith("said")] == expected
+    assert [line for line in briefs(kept) if not line.startswith("said")] == ["usage", "interrupted", "turn_complete"]
+    for event in kept:
+        if event.output_transcription is not None:
+            assert (event.interrupted, event.heard) == (True, told)
+    assert [brief(event) for event in shown if event.output_transcription] == ["said: One two.", "said: Three four."]
+    assert all(event.heard is None and not (event.output_transcription and event.interrupted) for event in shown)
+    assert journal.settle(told) == []
+
+
+def test_the_times_of_words_that_were_not_heard_are_not_kept() -> None:
+    journal = Journal()
+    words = [{"word": "One", "startOffset": "0s"}, {"word": "two.", "startOffset": "1s"}]
+    whole = Transcription(text="One two.", finished=True, words=words, end_offset="2s", language_code="en")
+    for event in (AUDIO, Event(author="agent", output_transcription=whole), INTERRUPTED):
+        journal.model(event)
+    cut = journal.settle(Heard(text="One"))[0].output_transcription
+    assert cut == Transcription(text="One", finished=True, language_code="en")
+    assert whole.words == words
+
+
+def test_an_interruption_in_the_same_event_as_the_end_of_the_turn_is_waited_for() -> None:
+    journal = Journal()
+    assert kept_of(journal, AUDIO, said("One two."), Event(author="agent", interrupted=True, turn_complete=True)) == []
+    assert journal.user(user()) == []
+    assert briefs(journal.settle(Heard(text="One"))) == ["said: One", "turn_complete", "user: u"]
+
+
+def test_when_nobody_knows_how_many_words_were_heard_they_stay() -> None:
+    journal = Journal()
+    assert kept_of(journal, AUDIO, said("One two."), INTERRUPTED) == []
+    assert briefs(journal.settle(Heard(response_id="r1", played_ms=5.0))) == ["said: One two.", "interrupted"]
+
+
+def test_a_tools_record_does_not_wait() -> None:
+    journal = Journal()
+    assert kept_of(journal, AUDIO, said("I look."), USAGE, CALL) == ["said: I look.", "usage", "agent: "]
+    assert kept_of(journal, ANSWER, AUDIO, said("It rains."), INTERRUPTED) == ["agent: "]
+    assert briefs(journal.settle(Heard(text="I look. It"))) == ["said: It", "interrupted"]
+
+
+@pytest.mark.parametrize("answer", [[PARTIAL, MERGED], [PARTIAL], [CALL]])
+def test_an_answer_without_audio_is_kept_as_it_comes(answer: list[Event]) -> None:
+    journal = Journal()
+    expected = [brief(event) for event in answer if is_kept(event)]
+    assert kept_of(journal, *answer, said("x"), INTERRUPTED) == [*expected, "said: x", "interrupted"]
+    assert not journal.awaiting
+
+
+def test_an_interrupted_answer_without_transcript_waits_for_nothing() -> None:
+    journal = Journal()
+    assert kept_of(journal, AUDIO, INTERRUPTED, TURN_COMPLETE) == ["interrupted", "turn_complete"]
+    assert not journal.awaiting
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_words_that_come_after_the_interruption_were_not_heard(settled: bool) -> None:
+    journal = Journal()
+    told = Heard(text="One")
+    kept = kept_of(journal, AUDIO, said("One two."), INTERRUPTED)
+    kept += briefs(journal.settle(told)) if settled else []
+    kept += kept_of(journal, said("Three."), TURN_COMPLETE)
+    kept += briefs(journal.settle(told))
+    assert kept == ["said: One", "interrupted", "turn_complete"]
+
+
+def test_the_next_answer_may_begin_while_the_last_one_is_waited_for() -> None:
+    journal = Journal()
+    assert kept_of(journal, AUDIO, said("One two."), INTERRUPTED, TURN_COMPLETE) == []
+    assert kept_of(journal, CALL, AUDIO, said("Three four.")) == []
+    kept = journal.settle(Heard(text="One"))
+    assert briefs(kept) == ["said: One", "interrupted", "turn_complete", "agent: "]
+    assert kept_of(journal, INTERRUPTED) == []
+    assert briefs(journal.settle(Heard(text="Three"))) == ["said: Three", "interrupted"]
+
+
+def test_what_is_said_before_the_audio_of_the_next_answer_is_not_cut_with_the_last_one() -> None:
+    journal = Journal()
+    assert kept_of(journal, AUDIO, said("One two."), INTERRUPTED, TURN_COMPLETE, said("Three."), AUDIO) == []
+    kept = briefs(journal.settle(Heard(text="One")))
+    assert kept == ["said: One", "interrupted", "turn_complete", "said: Three."]
+    assert kept_of(journal, said("Four five."), INTERRUPTED) == []
+    assert briefs(journal.settle(Heard(text="Three. Four"))) == ["said: Four", "interrupted"]
+
+
+def test_an_end_cuts_the_answer_that_is_waited_for_and_not_the_one_after_it() -> None:
+    journal = Journal()
+    assert kept_of(journal, AUDIO, said("One two."), INTERRUPTED, AUDIO, said("Three four.")) == []
+    assert briefs(journal.end(Heard(text="One"))) == ["said: One", "interrupted", "said: Three four."]
+
+
+def test_an_answer_that_nobody_settled_stays_whole_when_the_next_one_is_interrupted() -> None:
+    journal = Journal()
+    assert kept_of(journal, AUDIO, said("One two."), INTERRUPTED, AUDIO, said("Three four.")) == []
+    assert kept_of(journal, INTERRUPTED) == ["said: One two.", "interrupted"]
+    assert briefs(journal.settle(Heard(text="Three"))) == ["said: Three", "interrupted"]
+
+
+@pytest.mark.parametrize("interrupted", [[], [INTERRUPTED]])
+@pytest.mark.parametrize(("heard", "words"), [(None, "One two."), (Heard(text="One"), "One")])
+def test_an_end_keeps_what_was_held(interrupted: list[Event], heard: Heard | None, words: str) -> None:
+    journal = Journal()
+    assert kept_of(journal, AUDIO, said("One two."), USAGE, *interrupted) == []
+    assert journal.user(user()) == []
+    expected = [f"said: {words}", "usage", *briefs(interrupted), "user: u"]
+    assert briefs(journal.end(heard)) == expected
+    assert not journal.awaiting
+    assert journal.end(heard) == []
+
+
+def test_a_late_transcript_of_a_turn_that_was_not_interrupted_is_kept_at_once() -> None:
+    journal = Journal()
+    kept = kept_of(journal, AUDIO, TURN_COMPLETE, said("One."), AUDIO, said("Two three."), INTERRUPTED)
+    assert kept == ["turn_complete", "said: One."]
+    assert briefs(journal.settle(Heard(text="Two"))) == ["said: Two", "interrupted"]
+
+
+@given(st.lists(st.text("ab .", min_size=1, max_size=12), min_size=1, max_size=5), st.integers(0, 60), st.data())
+def test_what_is_kept_of_an_interrupted_answer_is_what_was_heard(texts: list[str], length: int, data) -> None:
+    heard = " ".join(texts)[:length].rstrip()
+    journal = Journal()
+    script = [event for text in texts for event in (AUDIO, said(text))]
+    script.insert(data.draw(st.integers(1, len(script))), HEARD)
+    script += [INTERRUPTED, TURN_COMPLETE]
+    kept = [kept for event in script for kept in journal.model(event)] + journal.settle(Heard(text=heard))
+    words = "".join(event.output_transcription.text for event in kept if event.output_transcription)
+    assert "".join(words.split()) == "".join(heard.split())
+    others = [event for event in kept if event.output_transcription is None]
+    assert others == [HEARD, INTERRUPTED, TURN_COMPLETE]
 
 
 model_events = st.sampled_from(
@@ -172,13 +347,14 @@ async def test_a_scripted_conversation_is_kept_as_specified() -> None:
     await model({"goAway": {"timeLeft": "9s"}})
     await model(turn(interrupted=True))
     await model(turn(turnComplete=True))
+    await keep(journal.settle(Heard(text="answer")))
     await keep(journal.end())
 
     stored = await service.get_session(app_name="app", user_id="u", session_id=session.id)
     assert stored is not None
     assert [brief(event) for event in stored.events] == [
         "user: question one", "usage", "agent: answer one", "turn_complete", "user: question two",
-        "heard: spoken", "said: answer two", "interrupted", "turn_complete", "user: question three",
+        "heard: spoken", "said: answer", "interrupted", "turn_complete", "user: question three",
     ]  # fmt: skip
 
 

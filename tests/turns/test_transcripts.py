@@ -120,3 +120,54 @@ def test_language_and_speaker_go_with_the_words() -> None:
     side = Transcript()
     (delta, _), (whole, _) = side.feed(Transcription(text="hi", finished=True, language_code="en", speaker_label="A"))
     assert (delta.language_code, whole.language_code, whole.speaker_label) == ("en", "en", "A")
+
+
+# -- words that come again ------------------------------------------------------------------------------------------
+
+
+def told(side: Transcript, *pieces: Transcription) -> list[tuple[str | None, bool]]:
+    return [(one.transcription.text, one.finished) for piece in pieces for one in side.feed(piece)]
+
+
+def test_words_that_come_again_are_told_only_where_they_go_beyond_what_was_told() -> None:
+    side = Transcript()
+    assert told(side, Transcription(text="what "), Transcription(text="ti")) == [("what ", False), ("ti", False)]
+    side.begin_again()
+    assert side.pending == ""
+    assert told(side, Transcription(text="what "), Transcription(text="time")) == [("me", False)]
+    assert told(side, Transcription(text=" is it", finished=True)) == [
+        (" is it", False),
+        ("what time is it", True),
+    ]
+
+
+def test_after_the_whole_was_told_the_next_words_are_new() -> None:
+    side = Transcript()
+    told(side, Transcription(text="hello"))
+    side.begin_again()
+    assert told(side, Transcription(text="hello", finished=True)) == [("hello", True)]
+    assert told(side, Transcription(text="hello", finished=True)) == [("hello", False), ("hello", True)]
+
+
+def test_beginning_again_with_nothing_told_changes_nothing() -> None:
+    side = Transcript()
+    side.begin_again()
+    assert told(side, Transcription(text="hi", finished=True)) == [("hi", False), ("hi", True)]
+
+
+@given(words, st.lists(st.integers(0, 12), max_size=4), st.booleans())
+def test_however_often_they_begin_again_each_word_is_told_once(
+    spoken: list[str], losses: list[int], grows: bool
+) -> None:
+    side = Transcript()
+    pieces = [Transcription(text=text) for text in (cumulative if grows else pieces_of)(spoken)]
+    deltas = ""
+    for length in [*losses, len(pieces)]:
+        side.begin_again()
+        for piece in pieces[:length]:
+            for one in side.feed(piece):
+                assert not one.finished
+                deltas += one.transcription.text or ""
+    wholes = [one.transcription.text for one in side.flush()]
+    assert deltas == " ".join(spoken)
+    assert wholes == [" ".join(spoken)]

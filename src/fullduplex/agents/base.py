@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
+from fullduplex.agents.callbacks import AgentCallbacks, as_list, surrounded
 from fullduplex.errors import InvalidConfig
 from fullduplex.events import Event
 
@@ -18,13 +19,18 @@ logger = logging.getLogger(__name__)
 
 
 class BaseAgent(BaseModel):
-    """An agent in a tree of agents. An agent has one parent at most; names are Python identifiers and not `user`."""
+    """An agent in a tree of agents. An agent has one parent at most; names are Python identifiers and not `user`.
+
+    `before_agent_callback` and `after_agent_callback` are called around its part of a run: see `agents.callbacks`.
+    """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
     name: str
     description: str = ""
     sub_agents: list[BaseAgent] = Field(default_factory=list)
+    before_agent_callback: AgentCallbacks = None
+    after_agent_callback: AgentCallbacks = None
     _parent: BaseAgent | None = PrivateAttr(default=None)
 
     @field_validator("name")
@@ -91,7 +97,11 @@ class BaseAgent(BaseModel):
 
     def run_live(self, parent_context: InvocationContext) -> AsyncGenerator[Event, None]:
         """The events of this agent's part of a live run."""
-        return self._run_live_impl(parent_context.for_agent(self))
+        ctx = parent_context.for_agent(self)
+        before, after = as_list(self.before_agent_callback), as_list(self.after_agent_callback)
+        if not before and not after:
+            return self._run_live_impl(ctx)
+        return surrounded(lambda: self._run_live_impl(ctx), ctx, before=before, after=after)
 
     def _run_live_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         raise NotImplementedError(f"{type(self).__name__} does not run live")

@@ -17,6 +17,8 @@ from fullduplex.tools.context import CallbackContext, Context, ReadonlyContext, 
 
 if TYPE_CHECKING:
     from fullduplex.agents.base import BaseAgent
+    from fullduplex.artifacts.base import BaseArtifactService
+    from fullduplex.memory.base import BaseMemoryService
 
 __all__ = ["CallbackContext", "Context", "InvocationContext", "LiveEngine", "ReadonlyContext", "Stop", "ToolContext"]
 
@@ -54,6 +56,8 @@ class InvocationContext:
     run_config: RunConfig
     live_request_queue: LiveRequestQueue
     engine: LiveEngine
+    artifact_service: BaseArtifactService | None = None
+    memory_service: BaseMemoryService | None = None
     stop: Stop = field(default_factory=Stop)
     end_invocation: bool = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from fullduplex.agents.base import BaseAgent
 from fullduplex.agents.instructions import InstructionProvider, identity, resolve
 from fullduplex.events import Event
 from fullduplex.models.base import LiveModel
-from fullduplex.tools.base import BaseTool
+from fullduplex.tools.base import BaseTool, BaseToolset
 from fullduplex.tools.context import ReadonlyContext
 from fullduplex.tools.function import FunctionTool
 from fullduplex.types.config import GenerateContentConfig
@@ -27,12 +28,14 @@ class LlmAgent(BaseAgent):
 
     `model` is a name (`local`, `gemini-…`), an object such as `Gemini(model=…, speech_config=…)`, or empty for that of
     the nearest agent above. `instruction` is text with `{state}` variables, or a function of the context that returns
-    it. `tools` holds functions and tools.
+    it. `tools` holds functions, tools and toolsets. `greeting` is what the agent says first, before any input, in a
+    session that holds no conversation yet; it is said once, as it stands.
     """
 
     model: str | LiveModel = ""
     instruction: str | InstructionProvider = ""
-    tools: list[Callable[..., Any] | BaseTool] = Field(default_factory=list)
+    greeting: str = ""
+    tools: list[Callable[..., Any] | BaseTool | BaseToolset] = Field(default_factory=list)
     generate_content_config: GenerateContentConfig | None = None
 
     @field_validator("generate_content_config")
@@ -63,8 +66,22 @@ class LlmAgent(BaseAgent):
         return DEFAULT_LIVE_MODEL
 
     def canonical_tools(self) -> list[BaseTool]:
-        """The tools, each function wrapped."""
-        return [tool if isinstance(tool, BaseTool) else FunctionTool(tool) for tool in self.tools]
+        """The tools that are known without asking anybody, each function wrapped: those of toolsets are not."""
+        return [
+            tool if isinstance(tool, BaseTool) else FunctionTool(tool)
+            for tool in self.tools
+            if not isinstance(tool, BaseToolset)
+        ]
+
+    @property
+    def toolsets(self) -> list[BaseToolset]:
+        """What brings tools for each run."""
+        return [tool for tool in self.tools if isinstance(tool, BaseToolset)]
+
+    async def all_tools(self, context: ReadonlyContext) -> list[BaseTool]:
+        """The tools of a run, those of toolsets after the agent's own."""
+        brought = await asyncio.gather(*(toolset.get_tools(context) for toolset in self.toolsets))
+        return [*self.canonical_tools(), *(tool for tools in brought for tool in tools)]
 
     async def system_instruction(self, context: ReadonlyContext) -> str:
         """The whole text that the model is told at connect: the instruction, then who it is."""

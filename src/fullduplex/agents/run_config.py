@@ -1,4 +1,4 @@
-"""How one run is to behave. ADK's fields under ADK's names; an unknown field is an error."""
+"""How one run is to behave. ADK's fields under ADK's names, then ours; an unknown field is an error."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -24,6 +25,7 @@ from fullduplex.types.config import (
     SpeechConfig,
     TranslationConfig,
 )
+from fullduplex.types.content import Content
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,30 @@ class ToolThreadPoolConfig(BaseModel):
     max_workers: int = Field(default=4, ge=1)
 
 
+class ContextFallback(BaseModel):
+    """Compresses the conversation on our side, for models whose backend does not (`context_window_compression`).
+
+    When the conversation takes `trigger_tokens`, its earlier turns are replaced by a summary, so that all of it takes
+    at most `target_tokens`; the last `keep_turns` turns stay word for word, or as many of them as fit. Without
+    `summarize` the summary is an extract: the sentences that tell most, repeated, made without a model. `summarize` is
+    given the earlier turns, an earlier summary first among them, and returns a text or an awaitable one; what is too
+    long is cut off. Tokens are estimates, of the conversation without instruction and tools.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    trigger_tokens: int = Field(ge=1)
+    target_tokens: int = Field(ge=1)
+    keep_turns: int = Field(default=6, ge=1)
+    summarize: Callable[[list[Content]], str | Awaitable[str]] | None = None
+
+    @model_validator(mode="after")
+    def _shrinks(self) -> Self:
+        if self.target_tokens >= self.trigger_tokens:
+            raise ValueError("target_tokens must be less than trigger_tokens")
+        return self
+
+
 def _max_llm_calls() -> int:
     return int(os.environ.get("ADK_MAX_LLM_CALLS") or 500)
 
@@ -54,6 +80,11 @@ class RunConfig(BaseModel):
     For `run_live`, `response_modalities` left at None means `["AUDIO"]`, both transcriptions are on unless set to
     None, and `streaming_mode`, `support_cfc`, `max_llm_calls` and the blob and artifact switches of text runs have no
     effect.
+
+    The last fields are ours, and for `run_live` alone. `max_turns` (of the model), `max_duration_s` (seconds) and
+    `max_total_tokens` (the sum of what the backend reports turn by turn) end a run; None is no limit. No answer is cut
+    off by a limit, but by that of time after a grace of ten seconds. `context_fallback` keeps a long conversation
+    within the model's context.
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -86,6 +117,11 @@ class RunConfig(BaseModel):
     labels: dict[str, str] | None = None
     service_tier: str | None = None
     telemetry: Any = None
+
+    max_turns: int | None = Field(default=None, ge=1)
+    max_duration_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    max_total_tokens: int | None = Field(default=None, ge=1)
+    context_fallback: ContextFallback | None = None
 
     @field_validator("max_llm_calls")
     @classmethod

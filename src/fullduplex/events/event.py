@@ -22,6 +22,7 @@ from fullduplex.types.live import (
     UsageMetadata,
     VoiceActivity,
 )
+from fullduplex.types.playout import Heard, TurnLatency
 from fullduplex.types.struct import Message, coerce
 
 
@@ -64,6 +65,8 @@ class Event(Message):
     setup_complete: LiveServerSetupComplete | None = None
     tool_call_cancellation: LiveServerToolCallCancellation | None = None
     voice_activity: VoiceActivity | None = None
+    heard: Heard | None = None
+    latency: TurnLatency | None = None
     model_version: str | None = None
     custom_metadata: dict[str, Any] | None = None
     avg_logprobs: float | None = None

@@ -6,12 +6,13 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-from fullduplex.agents.contexts import InvocationContext
+from fullduplex.agents.contexts import InvocationContext, ReadonlyContext
 from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.errors import InvalidConfig
 from fullduplex.events import Event
 from fullduplex.live.ambient import Ambient
-from fullduplex.live.conductor import Conductor, LiveSettings
+from fullduplex.live.conductor import Conductor
+from fullduplex.live.settings import LiveSettings
 from fullduplex.live.setup import Setup
 from fullduplex.models.base import LiveModel
 
@@ -48,12 +49,12 @@ class Engine:
             )
         chosen = agent.canonical_model
         model = self._resolve(chosen) if isinstance(chosen, str) else chosen
-        tools = agent.canonical_tools()
+        tools = await agent.all_tools(ReadonlyContext(ctx))
         setup = await Setup.of(ctx, agent, model.model, tools)
         if ctx.end_invocation:
             return
         conductor = Conductor(
-            ctx=ctx, model=model, setup=setup, tools=tools, ambient=self._ambient, settings=self._settings
+            ctx=ctx, agent=agent, model=model, setup=setup, tools=tools, ambient=self._ambient, settings=self._settings
         )
         async with aclosing(conductor.events()) as events:
             async for event in events:

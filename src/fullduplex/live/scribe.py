@@ -1,6 +1,7 @@
 """Writes what happened into the session, in order, and passes it on to the app: kept first, shown after.
 
-Stores may be slow; the receive loop is not made to wait for them. Which events are kept is decided in `turns.journal`.
+Stores may be slow; the receive loop is not made to wait for them, nor an interruption, nor the agent's voice. Which
+events are kept is decided in `turns.journal`.
 """
 
 from __future__ import annotations
@@ -8,29 +9,51 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from fullduplex.errors import FullduplexError
 from fullduplex.events import Event
 from fullduplex.live.outbox import Outbox
 from fullduplex.sessions import BaseSessionService, Session
 from fullduplex.turns.journal import Journal
+from fullduplex.types.playout import Heard
 
 MAX_WAITING = 50_000
+LATE_S = 0.02
+
+
+class _Work(NamedTuple):
+    """Events to keep, and one to show afterwards; since when they wait (seconds)."""
+
+    event: Event | None
+    kept: list[Event]
+    since: float
+
+    @property
+    def ends_turn(self) -> bool:
+        return self.event is not None and bool(self.event.turn_complete)
 
 
 class Scribe:
     """The one writer of a run's session."""
 
     def __init__(
-        self, *, session: Session, service: BaseSessionService, outbox: Outbox, custom_metadata: dict[str, Any] | None
+        self,
+        *,
+        session: Session,
+        service: BaseSessionService,
+        outbox: Outbox,
+        custom_metadata: dict[str, Any] | None,
+        now: Callable[[], float],
     ) -> None:
         self._session = session
         self._service = service
         self._outbox = outbox
         self._custom_metadata = custom_metadata
+        self._now = now
         self._journal = Journal()
-        self._work: deque[tuple[Event | None, list[Event]]] = deque()
+        self._work: deque[_Work] = deque()
         self._unwritten = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -50,6 +73,15 @@ class Scribe:
         """How many events the store has still to take."""
         return self._unwritten
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that was taken so far is written."""
+        return self._idle.is_set()
+
+    def settle(self, heard: Heard) -> None:
+        """What was heard of an interrupted answer: the session keeps no more of it."""
+        self._pass(None, self._journal.settle(heard))
+
     def release(self) -> None:
         """The connection is over: what was held back until the end of its turn is kept now."""
         self._pass(None, self._journal.end())
@@ -58,8 +90,7 @@ class Scribe:
         """The run is over: shows the app what waited in vain to be written."""
         with contextlib.suppress(FullduplexError):
             while self._work:
-                event, _ = self._work.popleft()
-                if event is not None:
+                if (event := self._work.popleft().event) is not None:
                     self._outbox.put(event)
 
     def end(self) -> None:
@@ -76,13 +107,13 @@ class Scribe:
         """Writes until the end."""
         while True:
             while self._work:
-                event, kept = self._work[0]
-                for item in kept:
+                work = self._work[0]
+                for item in work.kept:
                     await self._service.append_event(self._session, item)
                     self._unwritten -= 1
                 self._work.popleft()
-                if event is not None:
-                    self._outbox.put(event)
+                if work.event is not None:
+                    self._outbox.put(work.event)
             self._idle.set()
             if self._ended:
                 return
@@ -95,7 +126,10 @@ class Scribe:
         return event
 
     def _pass(self, event: Event | None, kept: list[Event]) -> None:
-        if not kept and self._idle.is_set():
+        if event is not None and not self._idle.is_set() and self._overtakes(event):
+            self._outbox.put(event)
+            event = None
+        if not kept and (event is None or self._idle.is_set()):
             if event is not None:
                 self._outbox.put(event)
             return
@@ -103,8 +137,20 @@ class Scribe:
             raise FullduplexError("the session store does not keep up with the conversation", code="store_stalled")
         self._idle.clear()
         self._unwritten += len(kept)
-        self._work.append((event, kept))
+        self._work.append(_Work(event, kept, self._now()))
         self._wake()
+
+    def _overtakes(self, event: Event) -> bool:
+        """Whether a store that is late must not hold this event back: silence is wanted at once, and speech flows on.
+
+        Audio does not overtake the end of a turn: the next answer would be taken for more of the last.
+        """
+        if not self._work or self._now() - self._work[0].since < LATE_S:
+            return False
+        if event.interrupted:
+            return True
+        blob = event.content.parts[0].inline_data if event.content is not None and event.content.parts else None
+        return blob is not None and not any(work.ends_turn for work in self._work)
 
     def _wake(self) -> None:
         reader, self._reader = self._reader, None

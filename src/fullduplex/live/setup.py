@@ -6,10 +6,12 @@ import logging
 
 from fullduplex.agents.contexts import InvocationContext, ReadonlyContext
 from fullduplex.agents.llm_agent import LlmAgent
-from fullduplex.agents.run_config import RunConfig
+from fullduplex.agents.run_config import ContextFallback, RunConfig
 from fullduplex.errors import InvalidConfig
-from fullduplex.live.history import contents_of
+from fullduplex.events import Event
+from fullduplex.live.briefing import Handle, brief
 from fullduplex.models.base import ConnectRequest
+from fullduplex.sessions import Session
 from fullduplex.tools.base import BaseTool
 from fullduplex.types.config import GenerateContentConfig, LiveConnectConfig, Modality, SessionResumptionConfig
 from fullduplex.types.content import Tool
@@ -47,35 +49,64 @@ class Setup:
     """What stays the same over all connections of one agent's run; `request` adds what does not."""
 
     def __init__(
-        self, *, model: str, system_instruction: str, tools: list[BaseTool], config: LiveConnectConfig
+        self,
+        *,
+        model: str,
+        system_instruction: str,
+        tools: list[BaseTool],
+        config: LiveConnectConfig,
+        context_fallback: ContextFallback | None = None,
     ) -> None:
         self._model = model
         self._system_instruction = system_instruction
         self._tools = declared(tools)
         self._config = config
+        self.context_fallback = context_fallback
 
     @classmethod
     async def of(cls, ctx: InvocationContext, agent: LlmAgent, model: str, tools: list[BaseTool]) -> Setup:
         """Resolves the instruction, once for the run; raises what the instruction raises."""
         config = config_of(ctx.run_config, agent.generate_content_config)
         instruction = await agent.system_instruction(ReadonlyContext(ctx))
-        return cls(model=model, system_instruction=instruction, tools=tools, config=config)
+        return cls(
+            model=model,
+            system_instruction=instruction,
+            tools=tools,
+            config=config,
+            context_fallback=ctx.run_config.context_fallback,
+        )
 
-    def request(self, ctx: InvocationContext, handle: str | None) -> ConnectRequest:
-        """For the next connection: from `handle` if there is one, else with the session's history as it is now."""
+    def handle(self, session: Session) -> Handle | None:
+        """The handle that the run was given; it covers the session up to where it was issued, or to its present end."""
+        resumption = self._config.session_resumption
+        if resumption is None or resumption.handle is None:
+            return None
+        issued = (event.id for event in reversed(session.events) if _issues(event, resumption.handle))
+        return Handle(resumption.handle, next(issued, session.events[-1].id if session.events else ""))
+
+    def request(self, session: Session, handle: Handle | None, *, first: bool) -> ConnectRequest:
+        """For the next connection, from `handle` if there is one. The first one without is told the session at once,
+        if it need not be made to fit; all others are told later what they do not know."""
         config = self._config
         resumption = config.session_resumption
-        if handle is not None:
-            resumption = (resumption or SessionResumptionConfig()).model_copy(update={"handle": handle})
+        if handle is not None or resumption is not None:
+            name = handle.name if handle is not None else None
+            resumption = (resumption or SessionResumptionConfig()).model_copy(update={"handle": name})
             config = config.model_copy(update={"session_resumption": resumption})
-        resumed = resumption is not None and resumption.handle is not None
+        told_now = first and handle is None and self.context_fallback is None
         return ConnectRequest(
             model=self._model,
             system_instruction=self._system_instruction,
             tools=self._tools,
-            history=[] if resumed else contents_of(ctx.session.events),
+            history=brief(session.events, since=None).contents if told_now else [],
             config=config,
+            history_follows=not told_now,
         )
+
+
+def _issues(event: Event, handle: str) -> bool:
+    update = event.live_session_resumption_update
+    return update is not None and update.new_handle == handle
 
 
 def config_of(run: RunConfig, generation: GenerateContentConfig | None) -> LiveConnectConfig:

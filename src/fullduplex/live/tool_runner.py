@@ -19,6 +19,7 @@ from fullduplex.live.unwinding import cancelled_from_outside
 from fullduplex.tools.base import BaseTool
 from fullduplex.tools.context import ToolContext
 from fullduplex.turns.ledger import Group, Ledger
+from fullduplex.types.config import Behavior
 from fullduplex.types.content import Content, FunctionCall, FunctionResponse, Part
 from fullduplex.types.struct import plain
 
@@ -55,13 +56,22 @@ class ToolRunner:
         self._answer = answer
         self._ledger = Ledger()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._awaited: set[str] = set()
         pool = ctx.run_config.tool_thread_pool_config
         self._threads = asyncio.Semaphore(pool.max_workers) if pool else None
+
+    @property
+    def awaited(self) -> frozenset[str]:
+        """Ids of the calls for whose answers the model waits before it goes on."""
+        return frozenset(self._awaited)
 
     def start(self, calls: list[FunctionCall]) -> None:
         """Starts the tools of one message; their answers leave together when the last is done."""
         for call in self._ledger.called(calls):
             key = call.id or ""
+            tool = self._tools.get(call.name or "")
+            if tool is None or not (tool.is_long_running or tool.behavior is Behavior.NON_BLOCKING):
+                self._awaited.add(key)
             self._tasks[key] = task = self._group.create_task(self._run(call), name=f"tool {call.name}")
             task.add_done_callback(functools.partial(self._forget, key))
 
@@ -84,6 +94,7 @@ class ToolRunner:
 
     def _forget(self, key: str, _: asyncio.Task[None]) -> None:
         self._tasks.pop(key, None)
+        self._awaited.discard(key)
 
     async def _run(self, call: FunctionCall) -> None:
         context = ToolContext(self._ctx, function_call_id=call.id)

@@ -3,56 +3,115 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from fullduplex.errors import InvalidInput
 from fullduplex.events import Event, EventActions
+from fullduplex.live.microphone import Microphone
 from fullduplex.models.base import LiveConnection
 from fullduplex.requests import LiveRequest
-from fullduplex.types.content import Content
+from fullduplex.types.content import Blob, Content, FunctionResponse
 from fullduplex.types.live import AudioStreamEnd
+
+
+class Sent(NamedTuple):
+    """What went up for a request: its media as the model heard them, and the id of the event that the session keeps."""
+
+    media: Blob | None
+    event_id: str | None
+
+
+NOTHING = Sent(None, None)
 
 
 class Upstream:
     """Sends requests, and notes what the session keeps of them. `event` makes an event of this run."""
 
-    def __init__(self, *, event: Callable[..., Event], note: Callable[[Event], None]) -> None:
+    def __init__(
+        self, *, event: Callable[..., Event], note: Callable[[Event], None], microphone: Microphone | None = None
+    ) -> None:
         self._event = event
         self._note = note
+        self._microphone = microphone or Microphone()
+        self._heard: tuple[LiveRequest, Blob | None] | None = None
 
-    async def send(self, request: LiveRequest, connection: LiveConnection) -> None:
-        """Sends `request`; `InvalidInput` when no model could read it, `ConnectionLost` when nobody is there."""
+    def shortcut(self, connection: LiveConnection) -> Callable[[Blob], bool]:
+        """Offers media that needs no conversion straight to `connection`; made for `LiveRequestQueue.shortcut`."""
+        passes, meter, offer = self._microphone.passes, self._microphone.meter, connection.offer_realtime
+
+        def send_now(blob: Blob) -> bool:
+            if not (passes(blob) and offer(blob)):
+                return False
+            meter(blob)
+            return True
+
+        return send_now
+
+    async def send(self, request: LiveRequest, connection: LiveConnection, *, noted: bool = False) -> Sent:
+        """Sends `request`; with `noted`, one that the session knows already.
+
+        Raises `InvalidInput` when no model could read it, `ConnectionLost` when nobody is there.
+        """
+        if (audio := self._audio(request)) is not None:
+            await connection.send_realtime(audio)
         if request.activity_start is not None:
             await connection.send_activity(request.activity_start)
         elif request.activity_end is not None:
             await connection.send_activity(request.activity_end)
         elif request.audio_stream_end:
             await connection.send_activity(AudioStreamEnd())
-        elif request.blob is not None:
-            await connection.send_realtime(request.blob)
-        delta_noted = False
+        self._heard = None
+        event: Event | None = None
         if request.content is not None:
             check(request.content)
-            delta_noted = await self._content(request.content, request, connection)
-        if request.state_delta and not delta_noted:
-            self._note(self._event(author="user", actions=EventActions(state_delta=request.state_delta)))
+            await self._content(request.content, request, connection)
+        if not noted:
+            event = self._noteworthy(request)
+        if event is not None:
+            self._note(event)
+        return Sent(audio, event.id if event is not None else None)
 
-    async def _content(self, content: Content, request: LiveRequest, connection: LiveConnection) -> bool:
-        """Sends the content; whether the session was told of it, and with it of the request's change of state."""
-        answers = [part.function_response for part in content.parts or () if part.function_response is not None]
-        if len(answers) == len(content.parts or ()):
-            # What the tools answered is in the session already: the runner of tools, or the app, put it there.
+    def _audio(self, request: LiveRequest) -> Blob | None:
+        """The media of `request`, or what is to be heard before its signal.
+
+        A request that comes again, because the connection was lost, is not converted twice.
+        """
+        if self._heard is None or self._heard[0] is not request:
+            self._heard = (request, self._listen(request))
+        return self._heard[1]
+
+    def _listen(self, request: LiveRequest) -> Blob | None:
+        if request.activity_start is not None or request.activity_end is not None or request.audio_stream_end:
+            return self._microphone.flush()
+        return self._microphone.take(request.blob) if request.blob is not None else None
+
+    async def _content(self, content: Content, request: LiveRequest, connection: LiveConnection) -> None:
+        if answers := _answers(content):
             await connection.send_tool_response(answers)
-            return False
-        turn = content if content.role else content.model_copy(update={"role": "user"})
-        await connection.send_content(turn, turn_complete=not request.partial)
-        if request.partial:
-            return False
+        else:
+            await connection.send_content(_turn(content), turn_complete=not request.partial)
+
+    def _noteworthy(self, request: LiveRequest) -> Event | None:
+        """The event that the session keeps of `request`: a turn, a change of state, or none.
+
+        What tools answered is in the session already: the runner of tools, or the app, put it there.
+        """
         fields: dict[str, Any] = {}
+        if request.content is not None and not request.partial and not _answers(request.content):
+            fields["content"] = _turn(request.content)
         if request.state_delta:
             fields["actions"] = EventActions(state_delta=request.state_delta)
-        self._note(self._event(author="user", content=turn, **fields))
-        return True
+        return self._event(author="user", **fields) if fields else None
+
+
+def _turn(content: Content) -> Content:
+    return content if content.role else content.model_copy(update={"role": "user"})
+
+
+def _answers(content: Content) -> list[FunctionResponse]:
+    """The tools' answers that make up `content`; nothing when it holds anything else."""
+    answers = [part.function_response for part in content.parts or () if part.function_response is not None]
+    return answers if len(answers) == len(content.parts or ()) else []
 
 
 def check(content: Content) -> None:

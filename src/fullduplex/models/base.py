@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from fullduplex.types.config import LiveConnectConfig, SpeechConfig
-from fullduplex.types.content import Blob, Content, FunctionResponse, Tool
+from fullduplex.types.content import Blob, Content, FunctionResponse, Part, Tool
 from fullduplex.types.live import LiveServerMessage, Signal
 
 
@@ -22,7 +22,8 @@ class ConnectRequest:
 
     `tools` holds function declarations and the tools that the backend runs itself. `history` is sent at once when
     it is not empty; the model answers it if its last turn is the user's. With a resumption handle in
-    `config.session_resumption` the engine leaves `history` empty.
+    `config.session_resumption` the engine leaves `history` empty. `history_follows` says that turns may come by
+    `send_history` before anything else is sent.
     """
 
     model: str
@@ -30,6 +31,7 @@ class ConnectRequest:
     tools: list[Tool] = field(default_factory=list)
     history: list[Content] = field(default_factory=list)
     config: LiveConnectConfig = field(default_factory=LiveConnectConfig)
+    history_follows: bool = False
 
 
 class LiveConnection(ABC):
@@ -44,6 +46,14 @@ class LiveConnection(ABC):
         """Sends a turn of text (and media); `turn_complete=False` adds context without asking for an answer."""
 
     @abstractmethod
+    async def send_history(self, contents: list[Content], *, turn_complete: bool) -> None:
+        """Tells what was said elsewhere: turns of both sides, tool calls and answers, oldest first.
+
+        With `turn_complete` the model answers the last of them (no contents: of those told before); without, it only
+        knows them.
+        """
+
+    @abstractmethod
     async def send_realtime(self, blob: Blob) -> None:
         """Sends a piece of live input: audio (PCM16 mono, its rate in the mime type) or one video frame (JPEG)."""
 
@@ -54,6 +64,26 @@ class LiveConnection(ABC):
     @abstractmethod
     async def send_tool_response(self, responses: list[FunctionResponse]) -> None:
         """Answers tool calls."""
+
+    async def greet(self, words: str) -> None:
+        """Opens the conversation: the model is to say `words` before the user has said anything.
+
+        Unless a backend can put words into its model's mouth, the model is asked for them in a turn of the user's side.
+        """
+        request = f"(The user has just joined. Open the conversation: say exactly this, and nothing else.)\n{words}"
+        await self.send_content(Content(role="user", parts=[Part(text=request)]))
+
+    @abstractmethod
+    async def interrupt(self) -> None:
+        """Stops the answer that is being given, if the backend can be told so; else nothing happens."""
+
+    @property
+    def messages_sent(self) -> int | None:
+        """How many messages this connection has sent, the setup included; None when the backend counts none.
+
+        The index by which a backend acknowledges the latest of them is one less.
+        """
+        return None
 
     @abstractmethod
     def receive(self) -> AsyncIterator[LiveServerMessage]:
@@ -75,6 +105,12 @@ class LiveConnection(ABC):
         finally:
             if isinstance(messages, AsyncGenerator):
                 await messages.aclose()
+
+    async def ready(self) -> None:  # noqa: B027  (a transport that never fills is always ready)
+        """Returns when the transport takes a message; until then input had better wait above.
+
+        Raises `ConnectionLost`.
+        """
 
     def offer_realtime(self, blob: Blob) -> bool:
         """Sends a piece of live input if that takes no waiting; False when it was not sent. Never raises.

@@ -8,19 +8,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fullduplex.errors import InvalidInput
 from fullduplex.requests.live_request import LiveRequest
 from fullduplex.turns.media_queue import Counters, Kind, Limits, MediaQueue, audio_seconds
 from fullduplex.types.content import Blob, Content
 from fullduplex.types.live import ActivityEnd, ActivityStart
+from fullduplex.types.playout import PlayoutReport, TurnTimes
 from fullduplex.types.struct import coerce
 
 logger = logging.getLogger(__name__)
+
+
+class Interrupt:
+    """The user wants the agent to stop speaking, now."""
+
+
+class Overload:
+    """The model does not keep up, and the oldest audio that waits is dropped."""
+
+
+Aside = PlayoutReport | TurnTimes | Interrupt | Overload
+"""What is said to the engine and not to the model. It overtakes all that waits."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +66,10 @@ class LiveRequestQueue:
         self._closed = False
         self._getter: _Waiter | None = None
         self._shortcut: Callable[[Blob], bool] | None = None
+        self._listener: _Listener | None = None
         self._close_waiters: list[_Waiter] = []
+        self.waited_s = 0.0
+        """How long the request that was taken last had waited, in seconds."""
 
     @property
     def closed(self) -> bool:
@@ -97,6 +115,27 @@ class LiveRequestQueue:
         """Says that the microphone was closed: the model need not wait for more of the sentence."""
         self._put(LiveRequest(audio_stream_end=True))
 
+    def send_playout(self, response_id: str, played_ms: float, cleared: bool = False) -> None:
+        """Says how much of a response the user has heard: `played_ms` of audio left the speaker.
+
+        `response_id` is the `id` of the event that carried the response's first audio; `cleared` says that the rest of
+        it was thrown away (after `interrupted`). Report about every 100 ms, and at once when the player is cleared.
+        Without reports the position is estimated from the time.
+        """
+        if not math.isfinite(played_ms) or played_ms < 0:
+            raise InvalidInput(
+                f"played_ms is {played_ms!r}: not a time in ms", code="invalid_playout", field="played_ms"
+            )
+        self._aside(PlayoutReport(response_id=response_id, played_ms=played_ms, cleared=cleared))
+
+    def send_turn_times(self, times: TurnTimes) -> None:
+        """Says when the user last spoke and first heard the answer, on the server's clock, for the turn's latency."""
+        self._aside(times)
+
+    def interrupt(self) -> None:
+        """Stops the agent's present answer, as the user's voice would. Nothing happens when it does not speak."""
+        self._aside(Interrupt())
+
     def send(self, req: LiveRequest) -> None:
         """Sends any request; a `LiveRequest` with `close=True` closes the queue."""
         if req.close:
@@ -110,14 +149,35 @@ class LiveRequestQueue:
 
     async def get(self) -> LiveRequest:
         """The next request; on a closed queue with nothing left, one whose `close` is true. One waiter at a time."""
+        await self.arrival()
+        return self.take()
+
+    async def arrival(self) -> None:
+        """Returns when `take` has a request to give. One waiter at a time."""
         while True:
             with self._lock:
-                if len(self._waiting):
-                    return self._waiting.pop()
-                if self._closed:
-                    return LiveRequest(close=True)
+                if len(self._waiting) or self._closed:
+                    return
                 waiter = self._getter = _waiter()
             await waiter.future
+
+    def take(self) -> LiveRequest:
+        """The next request, as `get` gives it; `IndexError` when there is none yet."""
+        with self._lock:
+            if self._closed and not len(self._waiting):
+                return LiveRequest(close=True)
+            was_overloaded = self._waiting.overloaded
+            self.waited_s = self._waiting.age(time.monotonic())
+            request = self._waiting.pop()
+            caught_up = was_overloaded and not self._waiting.overloaded
+        if caught_up:
+            dropped = self._waiting.counters
+            logger.warning(
+                "the model keeps up again: %d chunks (%.1f s) of audio were dropped so far",
+                dropped.dropped_audio_chunks,
+                dropped.dropped_audio_s,
+            )
+        return request
 
     async def wait_closed(self) -> None:
         """Returns when `close()` was called."""
@@ -144,9 +204,23 @@ class LiveRequestQueue:
         finally:
             self._shortcut = None
 
+    @contextlib.contextmanager
+    def asides(self, take: Callable[[Aside], None]) -> Iterator[None]:
+        """While in here, `take` is called on this event loop with what is said to the engine; outside it is dropped."""
+        self._listener = _Listener(asyncio.get_running_loop(), threading.get_ident(), take)
+        try:
+            yield
+        finally:
+            self._listener = None
+
     def qsize(self) -> int:
         """How many requests wait."""
         return len(self._waiting)
+
+    def waiting(self) -> list[LiveRequest]:
+        """What waits, oldest first; it stays where it is."""
+        with self._lock:
+            return self._waiting.items()
 
     def stats(self) -> QueueStats:
         """How the queue stands now."""
@@ -165,17 +239,28 @@ class LiveRequestQueue:
         """Sends a tool's answer for the engine, past the limit and on a closed queue too: the run may be draining."""
         self._put(request, Kind.ANSWER)
 
+    def _aside(self, message: Aside) -> None:
+        listener = self._listener
+        if listener is None or self._closed:
+            return
+        if listener.thread == threading.get_ident():
+            listener.take(message)
+        else:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens there any more
+                listener.loop.call_soon_threadsafe(listener.take, message)
+
     def _put(self, request: LiveRequest, kind: Kind = Kind.CONTROL, seconds: float = 0.0) -> None:
         with self._lock:
             if self._closed and kind is not Kind.ANSWER:
                 logger.debug("request ignored: the queue is closed")
                 return
-            dropped = self._waiting.counters.dropped_audio_chunks
+            was_overloaded = self._waiting.overloaded
             self._waiting.push(request, time.monotonic(), kind, seconds)
-            lost = self._waiting.counters.dropped_audio_chunks - dropped
+            overload = self._waiting.overloaded and not was_overloaded
             getter, self._getter = self._getter, None
-        if lost:
-            logger.warning("the model does not keep up: dropped %d chunks of waiting audio", lost)
+        if overload:
+            logger.warning("the model does not keep up: waiting audio is dropped, the oldest first")
+            self._aside(Overload())
         _wake(getter)
 
 
@@ -185,6 +270,14 @@ class _Waiter(NamedTuple):
     loop: asyncio.AbstractEventLoop
     thread: int
     future: asyncio.Future[None]
+
+
+class _Listener(NamedTuple):
+    """Who takes asides, and on which event loop."""
+
+    loop: asyncio.AbstractEventLoop
+    thread: int
+    take: Callable[[Aside], None]
 
 
 def _waiter() -> _Waiter:

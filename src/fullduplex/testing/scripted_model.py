@@ -46,6 +46,19 @@ class ScriptedConnection(LiveConnection):
         """See `LiveConnection`."""
         self._record("content" if turn_complete else "partial", content)
 
+    async def send_history(self, contents: list[Content], *, turn_complete: bool) -> None:
+        """See `LiveConnection`."""
+        self._record("question" if turn_complete else "history", contents)
+
+    async def interrupt(self) -> None:
+        """See `LiveConnection`."""
+        self._record("interrupt", None)
+
+    @property
+    def messages_sent(self) -> int:
+        """See `LiveConnection`; the setup counts as one."""
+        return len(self.sent) + 1
+
     async def send_realtime(self, blob: Blob) -> None:
         """See `LiveConnection`."""
         self._record("realtime", blob)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from fullduplex.errors import InvalidConfig
 from fullduplex.events import EventActions
 from fullduplex.sessions import Session, State
+from fullduplex.types.content import Part
+
+if TYPE_CHECKING:
+    from fullduplex.artifacts.base import BaseArtifactService
+    from fullduplex.memory.base import BaseMemoryService, SearchMemoryResponse
 
 
 class Invocation(Protocol):
@@ -13,6 +19,8 @@ class Invocation(Protocol):
 
     invocation_id: str
     session: Session
+    artifact_service: BaseArtifactService | None
+    memory_service: BaseMemoryService | None
 
     @property
     def agent_name(self) -> str:
@@ -50,6 +58,36 @@ class ReadonlyContext:
         """A copy of the session's state."""
         return dict(self._invocation.session.state)
 
+    async def load_artifact(self, filename: str, version: int | None = None) -> Part | None:
+        """An artifact of this session, or of the user when its name begins with `user:`; None when there is none.
+
+        Raises `InvalidConfig` when the runner has no artifact service.
+        """
+        return await self._artifacts().load_artifact(**self._place(), filename=filename, version=version)
+
+    async def list_artifacts(self) -> list[str]:
+        """The names of the session's artifacts and of the user's, sorted."""
+        return await self._artifacts().list_artifact_keys(**self._place())
+
+    async def search_memory(self, query: str) -> SearchMemoryResponse:
+        """What the user's memory holds about `query`; raises `InvalidConfig` when the runner has no memory service."""
+        session = self._invocation.session
+        return await self._memory().search_memory(app_name=session.app_name, user_id=session.user_id, query=query)
+
+    def _artifacts(self) -> BaseArtifactService:
+        if self._invocation.artifact_service is None:
+            raise InvalidConfig("Artifact service is not initialized: give the runner an artifact_service.")
+        return self._invocation.artifact_service
+
+    def _memory(self) -> BaseMemoryService:
+        if self._invocation.memory_service is None:
+            raise InvalidConfig("Memory service is not initialized: give the runner a memory_service.")
+        return self._invocation.memory_service
+
+    def _place(self) -> dict[str, str]:
+        session = self._invocation.session
+        return {"app_name": session.app_name, "user_id": session.user_id, "session_id": session.id}
+
 
 class Context(ReadonlyContext):
     """A context whose changes of `state` and `actions` go into the event that follows.
@@ -69,6 +107,16 @@ class Context(ReadonlyContext):
     def state(self) -> State:
         """The session's state: read and write it like a dict."""
         return self._state
+
+    async def save_artifact(self, filename: str, artifact: Part) -> int:
+        """Keeps `artifact` and returns its version, from 0 up; the event that follows tells of it."""
+        version = await self._artifacts().save_artifact(**self._place(), filename=filename, artifact=artifact)
+        self.actions.artifact_delta[filename] = version
+        return version
+
+    async def add_session_to_memory(self) -> None:
+        """Lets later sessions of the user find what was said in this one."""
+        await self._memory().add_session_to_memory(self._invocation.session)
 
 
 ToolContext = Context

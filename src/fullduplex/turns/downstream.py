@@ -41,6 +41,8 @@ class Downstream:
         self._output = Transcript()
         self._grounding: dict[str, Any] | None = None
         self._now = 0.0
+        self.in_turn = False
+        """Whether the model speaks, or has called a tool and goes on afterwards."""
 
     def feed(self, message: LiveServerMessage, now: float) -> list[Event]:
         """The events of `message`, which came at `now` (seconds since the epoch)."""
@@ -54,6 +56,7 @@ class Downstream:
         if message.server_content is not None:
             self._server_content(message.server_content, events)
         if message.tool_call is not None and message.tool_call.function_calls:
+            self.in_turn = True
             events.extend(self._merged())
             events.append(self._tool_call(message.tool_call.function_calls))
         if message.tool_call_cancellation is not None:
@@ -73,7 +76,12 @@ class Downstream:
     def finish(self, now: float) -> list[Event]:
         """What the end of a connection or of the run leaves unsaid: unfinished transcripts and unmerged text."""
         self._now = max(now, self._now)
+        self.in_turn = False
         return [*self._transcripts_end(), *self._merged(interrupted=True)]
+
+    def forget_input(self) -> None:
+        """What the user was saying will be heard again from its beginning: what was shown of it is not shown twice."""
+        self._input.begin_again()
 
     def event(self, *, now: float = 0.0, author: str | None = None, **fields: Any) -> Event:
         """An event of this agent, stamped with an id and the latest time known: `now`, or that of the last message."""
@@ -91,6 +99,7 @@ class Downstream:
             self._grounding = content.grounding_metadata
         spoken = content.model_turn is not None and bool(content.model_turn.parts)
         if content.model_turn is not None:
+            self.in_turn = self.in_turn or spoken
             self._model_turn(content.model_turn, events)
         if content.input_transcription is not None:
             events.extend(self._transcript(self._input, content.input_transcription))
@@ -100,6 +109,8 @@ class Downstream:
             events.extend(self._transcripts_end())
         if content.generation_complete:
             events.append(self.event(generation_complete=True))
+        if content.turn_complete or content.interrupted:
+            self.in_turn = False
         if content.turn_complete:
             events.extend(self._turn_complete(content))
         elif content.interrupted:

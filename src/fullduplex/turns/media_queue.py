@@ -2,7 +2,8 @@
 
 Text, tool answers and control signals are never dropped: past the limit the sender is told (`QueueFull`). Audio is
 dropped by age: when more than `max_audio_s` waits, only the newest `keep_audio_s` is kept (the newest chunk whatever
-its length), because a model that hears stale speech answers a conversation that is over. Of video, past `max_frames`
+its length), then and until all of it has left, because a model that hears stale speech answers a conversation that is
+over. Of video, past `max_frames`
 the latest frame is kept. Within the limits everything leaves in the order in which it came, one by one. No clock here:
 time comes in as an argument.
 """
@@ -21,7 +22,7 @@ T = TypeVar("T")
 
 DEFAULT_RATE = 16_000
 BYTES_PER_SAMPLE = 2
-MAX_RATE_DIGITS = 6
+MAX_DIGITS = 6
 MIN_AUDIO_S = 0.001
 ROUNDING_S = 1e-6
 
@@ -38,17 +39,26 @@ class Kind(Enum):
 @functools.lru_cache(maxsize=256)
 def pcm_rate(mime_type: str | None) -> int:
     """Samples a second of a PCM mime type (`audio/pcm;rate=24000`); 16,000 when it does not say."""
+    return _number(mime_type, "rate") or DEFAULT_RATE
+
+
+@functools.lru_cache(maxsize=256)
+def _bytes_a_second(mime_type: str | None) -> int:
+    return BYTES_PER_SAMPLE * pcm_rate(mime_type) * (_number(mime_type, "channels") or 1)
+
+
+def _number(mime_type: str | None, wanted: str) -> int:
     for piece in (mime_type or "").split(";")[1:]:
         name, _, value = piece.partition("=")
         digits = value.strip()
-        if name.strip() == "rate" and digits.isdecimal() and len(digits) <= MAX_RATE_DIGITS:
-            return int(digits) or DEFAULT_RATE
-    return DEFAULT_RATE
+        if name.strip() == wanted and digits.isdecimal() and len(digits) <= MAX_DIGITS:
+            return int(digits)
+    return 0
 
 
 def audio_seconds(size: int, mime_type: str | None) -> float:
-    """How long `size` bytes of mono PCM16 play, in seconds."""
-    return size / (BYTES_PER_SAMPLE * pcm_rate(mime_type))
+    """How long `size` bytes of PCM16 play, in seconds; mono unless the mime type says `channels=2`."""
+    return size / _bytes_a_second(mime_type)
 
 
 class Entry(NamedTuple, Generic[T]):
@@ -89,6 +99,8 @@ class MediaQueue(Generic[T]):
         self._audio_s = 0.0
         self._chunks = 0
         self._frames = 0
+        self.overloaded = False
+        """Whether audio was dropped since last none waited."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -102,6 +114,10 @@ class MediaQueue(Generic[T]):
         """Seconds for which the oldest entry has waited; 0 when nothing waits."""
         return now - self._entries[0].since if self._entries else 0.0
 
+    def items(self) -> list[T]:
+        """What waits, oldest first."""
+        return [entry.item for entry in self._entries]
+
     def push(self, item: T, now: float, kind: Kind = Kind.CONTROL, seconds: float = 0.0) -> None:
         """Adds `item`; raises `QueueFull` when it may not be dropped and too many such wait already."""
         if kind is Kind.AUDIO:
@@ -109,7 +125,8 @@ class MediaQueue(Generic[T]):
             self._audio_s += seconds
             self._chunks += 1
             self._entries.append(Entry(item, now, kind, seconds))
-            if self._audio_s > self.limits.max_audio_s + ROUNDING_S:
+            limit = self.limits.keep_audio_s if self.overloaded else self.limits.max_audio_s
+            if self._audio_s > limit + ROUNDING_S and self._chunks > 1:
                 self._shed_audio()
         elif kind is Kind.VIDEO:
             self._frames += 1
@@ -135,8 +152,10 @@ class MediaQueue(Generic[T]):
         self._chunks -= 1
         # Sums of floats drift; where nothing waits the sum is known.
         self._audio_s = self._audio_s - entry.seconds if self._chunks else 0.0
+        self.overloaded = self.overloaded and self._chunks > 0
 
     def _shed_audio(self) -> None:
+        self.overloaded = True
         kept: deque[Entry[T]] = deque()
         room = self.limits.keep_audio_s + ROUNDING_S
         newest = True

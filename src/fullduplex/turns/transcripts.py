@@ -24,6 +24,7 @@ class Transcript:
     """What one side has said since its last finished transcript."""
 
     def __init__(self) -> None:
+        self._shown = 0
         self._clear()
 
     def _clear(self) -> None:
@@ -40,7 +41,7 @@ class Transcript:
         """Takes a piece; returns the new words, if any, and the whole if the piece ends it."""
         pieces = []
         if piece.text:
-            delta = self._add(piece.text, bool(piece.finished))
+            delta = self._unseen(self._add(piece.text, bool(piece.finished)))
             if delta:
                 pieces.append(Piece(piece.model_copy(update={"text": delta, "finished": False}), False))
         if piece.finished:
@@ -51,10 +52,21 @@ class Transcript:
         """The whole as a finished transcript, if anything is pending; `like` lends its language and speaker."""
         text = self._text
         self._clear()
+        self._shown = 0
         if not text:
             return []
         like = like or Transcription()
         return [Piece(like.model_copy(update={"text": text, "finished": True}), True)]
+
+    def begin_again(self) -> None:
+        """The same words will come anew, from the first one: they are told once they go beyond what was told."""
+        self._shown = max(self._shown, len(self._text))
+        self._clear()
+
+    def _unseen(self, delta: str) -> str:
+        """The part of `delta`, which ends the words so far, that was not told before they began anew."""
+        seen = max(0, min(len(delta), self._shown - (len(self._text) - len(delta))))
+        return delta[seen:]
 
     def _add(self, text: str, finished: bool) -> str:
         """Takes `text` in, and returns the part of it that is new."""

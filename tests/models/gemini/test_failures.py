@@ -68,11 +68,26 @@ def test_http(status: int, named: str, recoverable: bool) -> None:
     assert f"HTTP {status}: So it is" in str(error)
 
 
+@pytest.mark.spec(148)
 @pytest.mark.parametrize(
     ("payload", "named", "recoverable"),
     [
         ({"error": {"code": 429, "message": "m", "status": "RESOURCE_EXHAUSTED"}}, "quota_exceeded", True),
         ({"error": {"code": 8, "message": "Quota exceeded"}}, "quota_exceeded", True),
+        ({"code": "RESOURCE_EXHAUSTED", "message": "m"}, "quota_exceeded", True),
+        ({"code": 403, "message": "Quota exceeded for this project"}, "quota_exceeded", True),
+        ({"error": {"code": 503, "message": "the quota service is away"}}, "unavailable", True),
+        ({"error": {"status": "SAFETY", "message": "m"}}, "content_blocked", False),
+        ({"error": {"code": 400, "status": "PROHIBITED_CONTENT", "message": "m"}}, "content_blocked", False),
+        ({"code": "BLOCKLIST", "message": "a word that is about quota"}, "content_blocked", False),
+        ({"code": "MAX_TOKENS", "message": "m"}, "max_output_tokens", False),
+        ({"error": {"code": 499, "message": "m", "status": "CANCELLED"}}, "cancelled", False),
+        ({"error": {"code": 1, "message": "m"}}, "cancelled", False),
+        ({"error": {"code": 504, "message": "m", "status": "DEADLINE_EXCEEDED"}}, "unavailable", True),
+        ({"error": {"code": 4, "message": "m"}}, "unavailable", True),
+        ({"error": {"status": "UNKNOWN", "message": "m"}}, "unavailable", True),
+        ({"error": {"code": 13, "message": "m"}}, "unavailable", True),
+        ({"error": {"code": 16, "message": "m"}}, "unauthorized", False),
         ({"code": 403, "message": "m"}, "unauthorized", False),
         ({"error": {"status": "UNAVAILABLE", "message": "m"}}, "unavailable", True),
         ({"error": {"code": "500", "message": "m"}}, "unavailable", True),

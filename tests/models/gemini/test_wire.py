@@ -189,13 +189,13 @@ def test_users_call_no_functions() -> None:
 
 @pytest.mark.spec(122)
 @pytest.mark.parametrize(("last", "answered"), [("user", True), ("model", False)])
-def test_history_is_answered_if_its_last_turn_is_the_users(last: str, answered: bool) -> None:
+def test_history_is_answered_if_it_is_asked_for(last: str, answered: bool) -> None:
     contents = [text("a", role="user"), text("b", role="model"), text("c", role=last)]
-    (only,) = encoder().history(contents)
+    (only,) = encoder().history(contents, turn_complete=answered)
     message = sent(only)["clientContent"]
     assert message["turnComplete"] is answered
     assert [turn["parts"][0]["text"] for turn in message["turns"]] == ["a", "b", "c"]
-    third = encoder(THIRD).history(contents)
+    third = encoder(THIRD).history(contents, turn_complete=answered)
     assert sent(third[0]) == {"clientContent": message}
     assert [sent(raw) for raw in third[1:]] == ([{"realtimeInput": {"text": "."}}] if answered else [])
 

@@ -110,6 +110,7 @@ class CascadeConnection(LiveConnection):
         self._waiting: deque[Coroutine[Any, Any, None]] = deque()
         self._hearing: Hearing | None = None
         self._context: list[str] = []
+        self._told: list[Content] = []
         self._previous: Call | None = None
         self._closed = False
 
@@ -137,6 +138,27 @@ class CascadeConnection(LiveConnection):
             raise InvalidInput("the local agent reads text only, and this turn has none", field="content")
         self._interrupt()
         self._begin(self._answer(text))
+
+    async def send_history(self, contents: list[Content], *, turn_complete: bool) -> None:
+        """Of what was said elsewhere only an open question matters here: it is answered."""
+        self._check_open()
+        self._told += contents
+        if not turn_complete:
+            return
+        question = _open_question(self._told)
+        self._told.clear()
+        if question:
+            self._begin(self._answer(question))
+
+    async def greet(self, words: str) -> None:
+        """Says the words themselves."""
+        self._check_open()
+        self._begin(self._say(words))
+
+    async def interrupt(self) -> None:
+        """Falls silent at once."""
+        self._check_open()
+        self._interrupt()
 
     async def send_realtime(self, blob: Blob) -> None:
         """Audio is heard; images and video are taken and not looked at."""

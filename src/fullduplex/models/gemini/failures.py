@@ -6,11 +6,14 @@ Codes are stable: users meet them in exceptions, in error events and on the page
 |---|---|---|
 | `unauthorized` | key or login refused (HTTP 400, 401, 403, or a close that says so) | no |
 | `quota_exceeded` | HTTP 429, or RESOURCE_EXHAUSTED in a close or error message | yes |
+| `content_blocked` | SAFETY, PROHIBITED_CONTENT or BLOCKLIST in an error message | no |
+| `max_output_tokens` | MAX_TOKENS in an error message | no |
+| `cancelled` | CANCELLED in an error message | no |
 | `model_unavailable` | the model or the method is not there (HTTP 404, close 1008 "not found") | no |
 | `resumption_failed` | the handle is not known any more | no |
 | `invalid_setup` | the setup was refused (close 1007 or 1008 before it was accepted) | no |
 | `protocol_error` | a later message was refused (close 1007, 1002, 1003) | no |
-| `unavailable` | HTTP 5xx, or UNAVAILABLE in an error message | yes |
+| `unavailable` | HTTP 5xx, or UNAVAILABLE, INTERNAL, DEADLINE_EXCEEDED or UNKNOWN in an error message | yes |
 | `unreachable` | no address, no route, refused, TLS not trusted (that one not recoverable) | yes |
 | `timeout` | no answer in time while connecting | yes |
 | `connection_lost` | everything else that ends a connection: by spec/live.md §2.7 | by close code |
@@ -157,20 +160,80 @@ def from_timeout(place: str, seconds: float) -> ConnectionLost:
     )
 
 
+@dataclass(frozen=True)
+class _Report:
+    """What an error message means: by the name of its status, or by its number (HTTP's or gRPC's)."""
+
+    code: str
+    recoverable: bool
+    text: str
+    names: frozenset[str]
+    numbers: frozenset[int] = frozenset()
+
+    def fits(self, names: set[str], number: int) -> bool:
+        return bool(self.names & names) or number in self.numbers
+
+
+_REPORTS = (
+    _Report(
+        code="content_blocked",
+        recoverable=False,
+        text="The model's filters blocked the conversation",
+        names=frozenset({"SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST"}),
+    ),
+    _Report(
+        code="max_output_tokens",
+        recoverable=False,
+        text="The answer reached the model's limit of output tokens",
+        names=frozenset({"MAX_TOKENS"}),
+    ),
+    _Report(
+        code="cancelled",
+        recoverable=False,
+        text="The conversation was cancelled on the model's side",
+        names=frozenset({"CANCELLED"}),
+        numbers=frozenset({1, 499}),
+    ),
+    _Report(
+        code="quota_exceeded",
+        recoverable=True,
+        text="The model's quota is used up",
+        names=frozenset({"RESOURCE_EXHAUSTED"}),
+        numbers=frozenset({8, 429}),
+    ),
+    _Report(
+        code="unauthorized",
+        recoverable=False,
+        text="The model refused the key or login",
+        names=frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"}),
+        numbers=frozenset({7, 16, 401, 403}),
+    ),
+    _Report(
+        code="unavailable",
+        recoverable=True,
+        text="The model's server failed",
+        names=frozenset({"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "UNKNOWN"}),
+        numbers=frozenset({2, 4, 13, 14, *range(500, 600)}),
+    ),
+)
+_QUOTA_REPORT = next(report for report in _REPORTS if report.code == "quota_exceeded")
+
+
 def from_payload(payload: dict[str, Any]) -> ModelError:
     """The error that a message of the server tells of: `{"error": {…}}`, or code and message at the top."""
     inner = payload.get("error")
     error = inner if isinstance(inner, dict) else payload if inner is None else {"message": inner}
     message = str(error.get("message") or "no details")[:_DETAIL]
-    status, number = str(error.get("status") or ""), _number(error.get("code"))
-    text = f"{message} ({status or number})" if status or number else message
-    if number == 429 or _QUOTA.search(f"{status} {message}"):
-        return ModelError(f"The model's quota is used up: {text}", code="quota_exceeded", recoverable=True)
-    if number in (401, 403) or status in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
-        return ModelError(f"The model refused the key or login: {text}", code="unauthorized")
-    if number >= 500 or status in ("UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED"):
-        return ModelError(f"The model's server failed: {text}", code="unavailable", recoverable=True)
-    return ModelError(f"The model reported an error: {text}")
+    number, names = _number(error.get("code")), {str(error.get("status") or ""), str(error.get("code") or "")}
+    shown = error.get("status") or error.get("code")
+    text = f"{message} ({shown})" if shown else message
+    report = next((report for report in _REPORTS if report.fits(names, number)), None)
+    # Google's servers refuse for want of quota with 403 as well.
+    if _QUOTA.search(message) and (report is None or report.code == "unauthorized"):
+        report = _QUOTA_REPORT
+    if report is None:
+        return ModelError(f"The model reported an error: {text}")
+    return ModelError(f"{report.text}: {text}", code=report.code, recoverable=report.recoverable)
 
 
 def _number(value: Any) -> int:

@@ -36,6 +36,12 @@ class GeminiConnection(LiveConnection):
         self._manual_activity = manual_activity
         self._early: list[LiveServerMessage] = []
         self._closed = False
+        self._sent = 0
+
+    @property
+    def messages_sent(self) -> int:
+        """See `LiveConnection`."""
+        return self._sent
 
     async def set_up(self, setup: bytes, *, place: str, timeout: float) -> None:
         """Sends `setup` and waits for its acceptance, which stays the first message that `receive` gives."""
@@ -52,14 +58,27 @@ class GeminiConnection(LiveConnection):
         """Sends what the encoder wrote; waits while the network is behind."""
         try:
             await self._socket.send(message)
+            self._sent += 1
         except SocketClosed as closed:
-            if self._closed:
-                raise ConnectionLost("This connection was closed.", close_code=1000) from None
-            raise failures.from_close(closed.code, closed.reason) from None
+            raise self._gone(closed) from None
+
+    def _gone(self, closed: SocketClosed) -> ConnectionLost:
+        if self._closed:
+            return ConnectionLost("This connection was closed.", close_code=1000)
+        return failures.from_close(closed.code, closed.reason)
 
     async def send_content(self, content: Content, *, turn_complete: bool = True) -> None:
         """A typed turn. Parts that are all function responses go up as a tool response."""
         await self.send(self.encoder.content(content, turn_complete=turn_complete))
+
+    async def send_history(self, contents: list[Content], *, turn_complete: bool) -> None:
+        """See `LiveConnection`."""
+        for message in self.encoder.history(contents, turn_complete=turn_complete):
+            await self.send(message)
+
+    async def interrupt(self) -> None:
+        """Client content stops a generation in progress; without turns it says nothing and asks for nothing."""
+        await self.send(self.encoder.turns([], turn_complete=False))
 
     async def send_realtime(self, blob: Blob) -> None:
         """Audio, or one video frame."""
@@ -73,7 +92,17 @@ class GeminiConnection(LiveConnection):
             frame = self.encoder.realtime(blob)
         except InvalidInput:
             return False
-        return frame is not None and self._socket.send_now(frame)
+        if frame is None or not self._socket.send_now(frame):
+            return False
+        self._sent += 1
+        return True
+
+    async def ready(self) -> None:
+        """See `LiveConnection`."""
+        try:
+            await self._socket.writable()
+        except SocketClosed as closed:
+            raise self._gone(closed) from None
 
     async def send_activity(self, signal: Signal) -> None:
         """The user's start or end, where automatic detection is disabled; the end of the audio stream anywhere.
@@ -183,8 +212,8 @@ class Gemini(LiveModel):
         """
         connection = await self._open(request)
         try:
-            for message in connection.encoder.history(request.history) if request.history else ():
-                await connection.send(message)
+            if request.history:
+                await connection.send_history(request.history, turn_complete=request.history[-1].role != "model")
             yield connection
         finally:
             await connection.close()

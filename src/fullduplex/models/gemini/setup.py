@@ -62,7 +62,7 @@ def check(
         changes["speech_config"] = speech
     if not capabilities.emotional:
         changes.update(_without_emotions(config, request.model))
-    if request.history:
+    if request.history or request.history_follows:
         history = config.history_config or HistoryConfig()
         changes["history_config"] = history.model_copy(update={"initial_history_in_client_content": True})
     if backend == "gemini":

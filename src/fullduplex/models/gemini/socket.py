@@ -119,12 +119,16 @@ class Socket(WSListener):
 
     # -- for those who talk and listen ------------------------------------------------------------------------------
 
-    async def send(self, text: bytes) -> None:
-        """Sends one text message; waits while too much is unsent. Raises `SocketClosed`."""
+    async def writable(self) -> None:
+        """Returns when not too much is unsent. Raises `SocketClosed`."""
         while not self._writable.is_set():
             await self._writable.wait()
         if self._end is not None:
             raise SocketClosed(*self._end)
+
+    async def send(self, text: bytes) -> None:
+        """Sends one text message; waits while too much is unsent. Raises `SocketClosed`."""
+        await self.writable()
         assert self._transport is not None
         self._transport.send(WSMsgType.TEXT, text)
 

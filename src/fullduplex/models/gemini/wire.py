@@ -103,11 +103,10 @@ class Encoder:
             return b'{"realtimeInput":{"text":' + msgspec.json.encode(only) + b"}}"
         return self.turns([content], turn_complete=turn_complete)
 
-    def history(self, contents: list[Content]) -> list[bytes]:
-        """The conversation so far; the model is to answer it if its last turn is the user's."""
-        open_question = contents[-1].role != "model"
-        messages = [self.turns(contents, turn_complete=open_question)]
-        if open_question and self._capabilities.asks_for_history:
+    def history(self, contents: list[Content], *, turn_complete: bool) -> list[bytes]:
+        """The conversation so far; with `turn_complete` the model is to answer its last turn."""
+        messages = [self.turns(contents, turn_complete=turn_complete)]
+        if turn_complete and self._capabilities.asks_for_history:
             messages.append(ANSWER_THE_HISTORY)
         return messages
 

@@ -1,0 +1,96 @@
+"""What an agent's owner has called before and after its part of a run (spec/live.md §1.2).
+
+A callback takes a `CallbackContext` by the name `callback_context` (by position when it has no such parameter), and may
+be async. Of several the first that returns content has the last word. Changes of state go into the event that follows.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from fullduplex.events import Event
+from fullduplex.tools.context import CallbackContext
+from fullduplex.types.content import Content
+
+if TYPE_CHECKING:
+    from fullduplex.agents.contexts import InvocationContext
+
+logger = logging.getLogger(__name__)
+
+AgentCallback = Callable[..., Content | Awaitable[Content | None] | None]
+AgentCallbacks = AgentCallback | list[AgentCallback] | None
+
+
+def as_list(callbacks: AgentCallbacks) -> list[AgentCallback]:
+    """The callbacks as a list, however they were given."""
+    if callbacks is None:
+        return []
+    return callbacks if isinstance(callbacks, list) else [callbacks]
+
+
+async def surrounded(
+    events: Callable[[], AsyncGenerator[Event, None]],
+    ctx: InvocationContext,
+    *,
+    before: Sequence[AgentCallback],
+    after: Sequence[AgentCallback],
+) -> AsyncGenerator[Event, None]:
+    """The agent's `events`, with what the callbacks say around them. Content of a `before` stands in their place.
+
+    When the run is cancelled or abandoned the `after` callbacks run all the same; nobody hears what they say.
+    """
+    opening = await _call(before, ctx)
+    if opening is not None:
+        yield opening
+        if opening.content is not None:
+            ctx.end_invocation = True
+            return
+    try:
+        async with aclosing(events()) as inner:
+            async for event in inner:
+                yield event
+    except BaseException as error:
+        if not isinstance(error, Exception):  # cancelled or abandoned; a run that failed has no after
+            await _call_quietly(after, ctx)
+        raise
+    closing = await _call(after, ctx)
+    if closing is not None:
+        yield closing
+
+
+async def _call(callbacks: Sequence[AgentCallback], ctx: InvocationContext) -> Event | None:
+    """Calls one after another; the event of what they said or changed, kept in the session, or None."""
+    context = CallbackContext(ctx)
+    content = None
+    for callback in callbacks:
+        content = await _result(callback, context)
+        if content:
+            break
+    if not content and not context.actions.state_delta:
+        return None
+    if content is not None and not content.role:
+        content = content.model_copy(update={"role": "model"})
+    event = Event(
+        author=ctx.agent_name,
+        invocation_id=ctx.invocation_id,
+        content=content or None,
+        actions=context.actions,
+    )
+    return await ctx.session_service.append_event(ctx.session, event)
+
+
+async def _call_quietly(callbacks: Sequence[AgentCallback], ctx: InvocationContext) -> None:
+    try:
+        await _call(callbacks, ctx)
+    except Exception:  # the boundary of the developer's code: the run ends as it was about to
+        logger.exception("a callback after agent %s failed", ctx.agent_name)
+
+
+async def _result(callback: AgentCallback, context: CallbackContext) -> Content | None:
+    named = "callback_context" in inspect.signature(callback).parameters
+    result = callback(callback_context=context) if named else callback(context)
+    return await result if inspect.isawaitable(result) else result

@@ -1,0 +1,136 @@
+"""What a connection that takes over is told of the session: what happened since the point that it remembers.
+
+A connection that goes on from a handle remembers all up to that handle; a fresh one remembers nothing. Told is what was
+said and done to its end. An answer that the loss cut off is left out, so that its question is answered anew; so is a
+call until its tool has answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from fullduplex.events import Event
+from fullduplex.live.history import contents_of
+from fullduplex.types.content import Content, FunctionResponse, Part
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A point that a backend can go on from: its name for it, and the last event of the session that it covers.
+
+    An id that the session does not know (an empty one, for instance) means that it covers none of these events.
+    """
+
+    name: str
+    event_id: str
+
+
+@dataclass(frozen=True)
+class Briefing:
+    """Turns to be told, oldest first, and whether the model is to answer the last of them."""
+
+    contents: list[Content]
+    open_question: bool
+
+
+def brief(
+    events: Sequence[Event],
+    *,
+    since: Handle | None,
+    cut_off: Collection[str] = (),
+    elsewhere: Collection[str] = (),
+    running: Collection[str] = (),
+) -> Briefing:
+    """What a connection is told that goes on from `since`, or from nothing.
+
+    `cut_off` holds the ids of the words of an answer that a loss cut off: they are told if the user has said something
+    since, else they are left out. `elsewhere` holds the ids of what the connection learns in another way, and `running`
+    the calls whose tools work: the model is asked nothing until they have answered, unless the user went on meanwhile.
+    """
+    news = [event for event in _after(events, since) if event.id not in elsewhere]
+    answered = {answer.id for event in events for answer in event.get_function_responses()}
+    contents = _told(events, news, answered)
+    if contents and contents[-1].role == "model" and cut_off:
+        contents = _told(events, _without_rest(news, cut_off), answered)
+    asked = bool(contents) and contents[-1].role != "model"
+    return Briefing(contents, open_question=asked and not _is_working(news, running))
+
+
+def _is_working(news: Sequence[Event], running: Collection[str | None]) -> bool:
+    """Whether a tool works on what the user said last."""
+    for event in reversed(news):
+        if _is_users(event):
+            return False
+        if any(call.id in running for call in event.get_function_calls()):
+            return True
+    return False
+
+
+def _without_rest(news: Sequence[Event], cut_off: Collection[str]) -> list[Event]:
+    """`news` without the words of a broken answer, and without what an interruption left of the one before it."""
+    last = max((number for number, event in enumerate(news) if _is_users(event)), default=-1)
+    return [
+        event
+        for number, event in enumerate(news)
+        if event.id not in cut_off and not (event.interrupted and number > last)
+    ]
+
+
+def _is_users(event: Event) -> bool:
+    """Whether the user speaks in it."""
+    spoken = event.content is not None or event.input_transcription is not None
+    return event.author == "user" and spoken and not event.get_function_responses()
+
+
+def exchange(events: Sequence[Event], answers: Sequence[FunctionResponse]) -> Briefing:
+    """Calls and their answers as turns, for a model that does not know of the calls; empty if the session does not
+    either. The question is open unless the user has gone on since the calls."""
+    ids = {answer.id for answer in answers}
+    called = [event for event in events if any(call.id in ids for call in event.get_function_calls())]
+    if not called:
+        return Briefing([], open_question=False)
+    answer = Event(content=Content(role="user", parts=[Part(function_response=one) for one in answers]))
+    told = [event for event in (_finished(one, ids) for one in called) if event is not None]
+    return Briefing(contents_of([*told, answer]), open_question=_is_working(events, ids))
+
+
+def _after(events: Sequence[Event], since: Handle | None) -> Sequence[Event]:
+    if since is None:
+        return events
+    covered = (index for index in range(len(events) - 1, -1, -1) if events[index].id == since.event_id)
+    return events[next(covered, -1) + 1 :]
+
+
+def _told(events: Sequence[Event], news: Sequence[Event], answered: Collection[str | None]) -> list[Content]:
+    told = [event for event in (_finished(one, answered) for one in news) if event is not None]
+    return contents_of(_with_calls(events, told))
+
+
+def _finished(event: Event, answered: Collection[str | None]) -> Event | None:
+    """`event` without the calls that have no answer yet."""
+    calls = event.get_function_calls()
+    if all(call.id in answered for call in calls):
+        return event
+    parts = event.content.parts or [] if event.content is not None else []
+    kept = [part for part in parts if part.function_call is None or part.function_call.id in answered]
+    if not kept:
+        return None
+    return event.model_copy(update={"content": Content(role="model", parts=kept)})
+
+
+def _with_calls(events: Sequence[Event], told: list[Event]) -> list[Event]:
+    """`told`, and before each answer its call if that was made before."""
+    known = {call.id for event in told for call in event.get_function_calls()}
+    whole: list[Event] = []
+    for event in told:
+        missing = {answer.id for answer in event.get_function_responses()} - known
+        if missing:
+            whole += [
+                one
+                for earlier in events
+                if any(call.id in missing for call in earlier.get_function_calls())
+                and (one := _finished(earlier, missing)) is not None
+            ]
+        whole.append(event)
+    return whole

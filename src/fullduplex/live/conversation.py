@@ -1,0 +1,189 @@
+"""What comes down in a run: the model's messages become events, are kept and shown, and are followed to the user's ear.
+
+Which line the messages come over is the supervisor's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from fullduplex.errors import FullduplexError
+from fullduplex.events import Event
+from fullduplex.live.ambient import Ambient
+from fullduplex.live.limits import Limits
+from fullduplex.live.scribe import Scribe
+from fullduplex.turns.downstream import Downstream
+from fullduplex.turns.latency import LatencyMeter
+from fullduplex.turns.media_queue import audio_seconds, pcm_rate
+from fullduplex.turns.playout import PlayoutCursor
+from fullduplex.types.content import Blob
+from fullduplex.types.live import LiveServerContent, LiveServerMessage
+from fullduplex.types.playout import Heard, PlayoutReport, TurnTimes
+
+_INTERRUPTED = LiveServerMessage(server_content=LiveServerContent(interrupted=True))
+
+
+class Conversation:
+    """The downward side of one run. `last_speech` tells when the user's latest speech came in and went up (seconds)."""
+
+    def __init__(
+        self,
+        *,
+        downstream: Downstream,
+        scribe: Scribe,
+        ambient: Ambient,
+        limits: Limits | None = None,
+    ) -> None:
+        self._downstream = downstream
+        self._scribe = scribe
+        self._ambient = ambient
+        self._limits = limits
+        self._cursor = PlayoutCursor()
+        self._latency = LatencyMeter()
+        self._patience: asyncio.TimerHandle | None = None
+        self.last_speech: Callable[[], tuple[float, float] | None] = lambda: None
+        self.said: set[str] = set()
+        """Ids of the events that hold what the model has said in its present turn."""
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether the model speaks, or has called a tool and goes on afterwards."""
+        return self._downstream.in_turn
+
+    def event(self, **fields: Any) -> Event:
+        """An event of this run, stamped now."""
+        return self._downstream.event(now=self._ambient.now(), **fields)
+
+    def hear(self, message: LiveServerMessage) -> list[Event]:
+        """Takes a message of the model; the events that it became, which are shown already."""
+        now = self._ambient.now()
+        was_in_turn = self._downstream.in_turn
+        events = self._downstream.feed(message, now)
+        if not was_in_turn and self._downstream.in_turn:
+            self.said.clear()
+        for event in events:
+            self._show(event, now)
+        if self._limits is not None:
+            self._limits.hear(message)
+        return events
+
+    def interrupt(self) -> None:
+        """The user wants silence: the answer ends here, whatever the model goes on to say."""
+        self.hear(_INTERRUPTED)
+
+    def typed(self, waited_s: float) -> None:
+        """A turn of the user's was typed and has left, after so long in the queue."""
+        now = self._ambient.now()
+        self._latency.typed(now - waited_s, now)
+
+    def tell(self, error: BaseException, *, lives_on: bool) -> None:
+        """An event that says what went wrong, and whether the run lives on."""
+        code = error.code if isinstance(error, FullduplexError) else "internal"
+        with contextlib.suppress(FullduplexError):
+            self._scribe.show(self.event(error_code=code, error_message=str(error), recoverable=lives_on))
+
+    def break_off(self, *, input_comes_again: bool) -> set[str]:
+        """The line is gone: what was said so far is finished. Gives the ids of an answer's events that was cut off.
+
+        What the user was saying is not finished when it is to be heard again.
+        """
+        in_turn = self._downstream.in_turn
+        if input_comes_again:
+            self._downstream.forget_input()
+        for event in self._downstream.finish(self._ambient.now()):
+            self._note_words(event)
+            self._scribe.show(event)
+        self._latency.interrupted()
+        self._settle()
+        self._scribe.release()
+        return self.said if in_turn else set()
+
+    def end(self) -> None:
+        """The run is over."""
+        with contextlib.suppress(FullduplexError):
+            self.break_off(input_comes_again=False)
+
+    async def kept(self) -> None:
+        """Returns when all that has happened is in the session."""
+        self._settle()
+        while not self._scribe.is_settled:
+            await self._scribe.settled()
+
+    def report(self, report: PlayoutReport) -> None:
+        """A player tells how much of a response was heard."""
+        if self._cursor.report(report, self._ambient.now()):
+            self._settle(told=True)
+
+    def times(self, times: TurnTimes) -> None:
+        """A client tells when its user spoke and heard."""
+        if (latency := self._latency.report(times)) is not None:
+            self._scribe.show(self.event(latency=latency))
+
+    def _show(self, event: Event, now: float) -> None:
+        content = event.content
+        blob = content.parts[0].inline_data if content is not None and content.parts else None
+        if blob is not None and blob.data and event.author != "user":
+            self._sound(event, blob, blob.data, now)
+            return
+        self._note_words(event)
+        if event.interrupted:
+            self._interrupted(event, now)
+        elif event.turn_complete:
+            self._cursor.turn_complete(now)
+            self._latency.turn_complete()
+            event.latency = self._latency.take()
+            self._scribe.show(event)
+        else:
+            self._scribe.show(event)
+
+    def _note_words(self, event: Event) -> None:
+        """Follows what the model says in words."""
+        spoken = event.output_transcription
+        if spoken is not None:
+            self._cursor.said(spoken, not event.partial)
+        written = event.content is not None and event.content.text and event.author != "user"
+        if not event.partial and (spoken is not None or written):
+            self.said.add(event.id)
+
+    def _sound(self, event: Event, blob: Blob, pcm: bytes, now: float) -> None:
+        if not self._latency.wants_audio:
+            self._cursor.audio(event.id, audio_seconds(len(pcm), blob.mime_type), now)
+            self._scribe.show(event)
+            return
+        if (speech := self.last_speech()) is not None:
+            self._latency.user_spoke(*speech)
+        self._latency.audio(event.id, pcm, pcm_rate(blob.mime_type), now)
+        self._cursor.audio(event.id, audio_seconds(len(pcm), blob.mime_type), now)
+        self._scribe.show(event)
+        self._latency.shown(event.id, self._ambient.now())
+
+    def _interrupted(self, event: Event, now: float) -> None:
+        if self._cursor.speaking:
+            self._settle()  # an earlier one that still waits for its player
+        self._cursor.interrupted(now)
+        self._latency.interrupted()
+        heard = self._cursor.heard(now)
+        event.heard = heard if heard.response_id is not None else None
+        if event.turn_complete:
+            self._latency.turn_complete()
+            event.latency = self._latency.take()
+        self._scribe.show(event)
+        deadline = self._cursor.deadline
+        if deadline is None:
+            self._scribe.settle(heard)
+        elif self._patience is None:
+            self._patience = asyncio.get_running_loop().call_later(deadline - now, self._settle)
+
+    def _settle(self, *, told: bool = False) -> None:
+        """What was heard of an interrupted answer is known, or nobody waits for it any longer."""
+        if self._patience is None:
+            return
+        self._patience.cancel()
+        self._patience = None
+        heard: Heard = self._cursor.heard(self._ambient.now())
+        if told:
+            self._scribe.show(self.event(heard=heard))
+        self._scribe.settle(heard)

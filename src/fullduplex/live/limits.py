@@ -1,0 +1,49 @@
+"""The limits of a run, kept: `RunConfig.max_turns`, `max_duration_s` and `max_total_tokens` (see `turns.guards`)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from fullduplex.agents.run_config import RunConfig
+from fullduplex.turns.guards import Exceeded, Guards
+from fullduplex.types.live import LiveServerMessage
+
+
+class Limits:
+    """The limits of one run; `now` gives seconds."""
+
+    def __init__(self, guards: Guards, now: Callable[[], float]) -> None:
+        self._guards = guards
+        self._now = now
+        self._fed = asyncio.Event()
+
+    @classmethod
+    def of(cls, run: RunConfig, now: Callable[[], float]) -> Limits | None:
+        """The limits that `run` sets, from now on; None when there are none."""
+        if run.max_turns is None and run.max_duration_s is None and run.max_total_tokens is None:
+            return None
+        guards = Guards(
+            started_at=now(),
+            max_turns=run.max_turns,
+            max_duration_s=run.max_duration_s,
+            max_total_tokens=run.max_total_tokens,
+        )
+        return cls(guards, now)
+
+    def hear(self, message: LiveServerMessage) -> None:
+        """A message of the model has come, and its events are shown."""
+        if self._guards.feed(message, self._now()) is not None:
+            self._fed.set()
+
+    async def exceeded(self) -> Exceeded:
+        """Returns when a limit is exceeded and no answer would be cut off, or the time for it has run out."""
+        while (limit := self._guards.check(self._now())) is None:
+            due = self._guards.wake_at(self._now())
+            self._fed.clear()
+            try:
+                async with asyncio.timeout(None if due is None else due - self._now()):
+                    await self._fed.wait()
+            except TimeoutError:
+                continue
+        return limit

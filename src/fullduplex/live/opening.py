@@ -1,0 +1,109 @@
+"""Opens lines to the model: the first, and the next after a loss, under the policy of `turns.reconnect`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from fullduplex.errors import ConnectionLost, ModelError
+from fullduplex.live.ambient import Ambient
+from fullduplex.live.briefing import Handle
+from fullduplex.live.line import Line, Take
+from fullduplex.live.setup import Setup
+from fullduplex.models.base import LiveModel
+from fullduplex.sessions import Session
+from fullduplex.turns.reconnect import Loss, ReconnectPolicy, Reconnects, Verdict, verdict
+
+logger = logging.getLogger(__name__)
+
+
+class Opening:
+    """Makes the lines of one run. `handle` is the latest point that a line can go on from."""
+
+    def __init__(
+        self,
+        *,
+        model: LiveModel,
+        setup: Setup,
+        session: Session,
+        group: asyncio.TaskGroup,
+        policy: ReconnectPolicy,
+        ambient: Ambient,
+        take: Take,
+    ) -> None:
+        self.handle = setup.handle(session)
+        self._model = model
+        self._setup = setup
+        self._session = session
+        self._group = group
+        self._ambient = ambient
+        self._take = take
+        self._reconnects = Reconnects(policy)
+        self._lines = 0
+
+    def new_line(self, handle: Handle | None) -> Line:
+        """The next line, which is being opened."""
+        self._lines += 1
+        request = self._setup.request(self._session, handle, first=self._lines == 1)
+        return Line(self._lines, self._model, request, handle=handle, group=self._group, take=self._take)
+
+    def next_delay(self) -> float | None:
+        """Seconds to wait before the next attempt; None when it would be one too many."""
+        return self._reconnects.next_delay(asyncio.get_running_loop().time(), self._ambient.chance())
+
+    def is_first_delay(self, delay: float) -> bool:
+        """Whether `delay` is that of a first attempt."""
+        return delay < self._reconnects.policy.first_delay_s * self._reconnects.policy.factor * 0.9
+
+    def connected(self) -> None:
+        """The model is there."""
+        self._reconnects.connected()
+
+    async def open(self, line: Line, closed: asyncio.Task[None], waits: Callable[[], bool]) -> bool:
+        """Whether `line` has come to its opening, well or not; False when the app hung up first and nothing waits."""
+        opened = asyncio.ensure_future(line.opened())
+        try:
+            await asyncio.wait({opened, closed}, return_when=asyncio.FIRST_COMPLETED)
+            if not opened.done() and waits():
+                await opened
+            return opened.done()
+        finally:
+            if not opened.done():
+                opened.cancel()
+                line.leave()
+
+    def verdict(self, lost: ModelError, *, refused: bool, closed: bool, sent_off: bool = False) -> Verdict:
+        """What follows the loss of a line that was `sent_off` by a goAway or not, or (`refused`) was not let in."""
+        code = lost.close_code if isinstance(lost, ConnectionLost) else None
+        goes_on = sent_off or self.handle is not None
+        return verdict(
+            Loss(code, lost.recoverable, refused and self.handle is not None, goes_on=goes_on, closed=closed)
+        )
+
+    async def may_try_again(
+        self,
+        lost: ModelError,
+        *,
+        refused: bool,
+        sent_off: bool,
+        closed: asyncio.Task[None],
+        tell: Callable[[ModelError, float], None],
+    ) -> bool:
+        """Waits as long as the policy says; False when the conversation is over. Raises `lost` when it is hopeless."""
+        what = self.verdict(lost, refused=refused, closed=closed.done(), sent_off=sent_off)
+        if what is Verdict.FAIL:
+            raise lost
+        if what is Verdict.WITHOUT_HANDLE:
+            logger.warning("the model does not know the handle any more (%s); it is told the session instead", lost)
+            self.handle = None
+            return True
+        if what is Verdict.END:
+            return False
+        delay = self.next_delay()
+        if delay is None:
+            lost.recoverable = False  # we have tried, and give up
+            raise lost
+        tell(lost, delay)
+        await asyncio.wait({closed}, timeout=delay)
+        return True

@@ -1,0 +1,17 @@
+"""Deadlines of a live run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fullduplex.turns.reconnect import ReconnectPolicy
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """Deadlines in seconds: for running tools and for unsent input after `close()`, and for the store at the end."""
+
+    tool_deadline_s: float = 5.0
+    send_deadline_s: float = 5.0
+    store_deadline_s: float = 2.0
+    reconnect: ReconnectPolicy = field(default_factory=ReconnectPolicy)

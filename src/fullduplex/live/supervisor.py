@@ -1,0 +1,409 @@
+"""Keeps the model within reach, and changes lines so that nothing is lost.
+
+After a loss the next line is opened (`opening`); on a goAway it is opened first, and the change is made at a turn's end
+or just before the time is up (`rotation`). Each new line is told what it does not know: from a handle what has happened
+since, else the session as it is now (`briefing`); then the input that nobody has acknowledged (`uplink`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+
+from fullduplex.agents.contexts import InvocationContext
+from fullduplex.agents.llm_agent import LlmAgent
+from fullduplex.errors import ConnectionLost, ModelError
+from fullduplex.live.ambient import Ambient
+from fullduplex.live.answers import Answers
+from fullduplex.live.briefing import Handle, brief
+from fullduplex.live.compression import Compression
+from fullduplex.live.conversation import Conversation
+from fullduplex.live.greeting import opens
+from fullduplex.live.history import contents_of
+from fullduplex.live.line import Line
+from fullduplex.live.opening import Opening
+from fullduplex.live.rotation import Rotation
+from fullduplex.live.settings import LiveSettings
+from fullduplex.live.setup import Setup
+from fullduplex.live.tool_runner import ToolRunner
+from fullduplex.live.uplink import FLICKER_BYTES, Uplink
+from fullduplex.live.upstream import Upstream
+from fullduplex.models.base import LiveModel
+from fullduplex.requests import LiveRequest
+from fullduplex.types.content import Content
+from fullduplex.types.live import LiveServerContent, LiveServerMessage, LiveServerSessionResumptionUpdate
+
+logger = logging.getLogger(__name__)
+
+LAST_WORDS_S = 0.5
+"""How long a line that was left in the middle of an answer may go on before the next one is asked for it."""
+
+LISTEN_EVERY_S = 0.05
+
+
+class Supervisor:
+    """The lines of one run: at most one is in use, one may be opening, and one speaking its last words."""
+
+    def __init__(
+        self,
+        *,
+        ctx: InvocationContext,
+        agent: LlmAgent,
+        model: LiveModel,
+        setup: Setup,
+        conversation: Conversation,
+        upstream: Upstream,
+        answers: Answers,
+        tools: ToolRunner,
+        group: asyncio.TaskGroup,
+        ambient: Ambient,
+        settings: LiveSettings,
+    ) -> None:
+        self._session = ctx.session
+        self._queue = ctx.live_request_queue
+        self._agent = agent
+        self._conversation = conversation
+        self._answers = answers
+        self._tools = tools
+        self._group = group
+        self._patience_s = settings.tool_deadline_s + settings.send_deadline_s
+        self._compression = Compression(setup.context_fallback) if setup.context_fallback is not None else None
+        self._uplink = Uplink(
+            queue=ctx.live_request_queue,
+            session=ctx.session,
+            conversation=conversation,
+            upstream=upstream,
+            answers=answers,
+            tools=tools,
+            ambient=ambient,
+            settings=settings,
+        )
+        self._backlog = self._uplink.backlog
+        self._opening = Opening(
+            model=model,
+            setup=setup,
+            session=ctx.session,
+            group=group,
+            policy=settings.reconnect,
+            ambient=ambient,
+            take=self._take,
+        )
+        self._rotation = Rotation(self._opening, group, self._consider_leaving)
+        self._line: Line | None = None
+        self._retiring: Line | None = None
+        self._leave: asyncio.Future[None] | None = None
+        self._asked = False
+        self._sent_off = False
+        self._interrupted = False
+        self._cut_off: set[str] = set()
+
+    async def run(self) -> None:
+        """One line after another, until the app closes the queue or the model cannot be reached any more."""
+        closed = asyncio.create_task(self._queue.wait_closed(), name="watch for a hang-up")
+        try:
+            line = await self._open(closed)
+            while line is not None:
+                line = await self._use(line, closed)
+        finally:
+            closed.cancel()
+            for left in (self._line, self._rotation.take(), self._retiring):
+                if left is not None:
+                    left.leave()
+            self._break_off()
+
+    def interrupt(self) -> None:
+        """Silences the answer that is being given, if there is one. What comes of it after that is not shown."""
+        if self._line is not None and self._conversation.in_turn:
+            self._line.muted = True
+            self._conversation.interrupt()
+            self._interrupted = True
+            self._group.create_task(self._ask_for_silence(self._line), name="interruption")
+
+    async def _ask_for_silence(self, line: Line) -> None:
+        try:
+            await line.connection.interrupt()
+        except ModelError as error:
+            logger.debug("the model could not be told to stop: %s", error)
+
+    # -- one line after another ---------------------------------------------------------------------------------------
+
+    async def _open(self, closed: asyncio.Task[None], lost: ModelError | None = None) -> Line | None:
+        """The next line, open; None when nobody wants it any more. Raises what makes it hopeless."""
+        refused = False
+        while self._uplink.waits() or not self._queue.closed:
+            line = self._rotation.take()
+            if line is None:
+                if lost is not None and not await self._opening.may_try_again(
+                    lost, refused=refused, sent_off=self._sent_off, closed=closed, tell=self._tell_of_loss
+                ):
+                    return None
+                if self._queue.closed and not self._uplink.waits():
+                    return None
+                line = self._opening.new_line(self._opening.handle)
+            if not await self._opening.open(line, closed, self._uplink.waits):
+                return None
+            if line.is_open:
+                self._opening.connected()
+                return line
+            lost, refused = line.lost or _broken(), True
+        return None
+
+    def _tell_of_loss(self, lost: ModelError, delay: float) -> None:
+        logger.warning("connection to the model lost (%s); again in %.1f s", lost, delay)
+        self._conversation.tell(lost, lives_on=True)
+
+    async def _use(self, line: Line, closed: asyncio.Task[None]) -> Line | None:
+        """Talks over `line` to its end; gives the line to go on with, None when the conversation is over."""
+        self._line = line
+        self._sent_off = False
+        leave = self._leave = asyncio.get_running_loop().create_future()
+        line.use()
+        sender = asyncio.create_task(self._send(line), name="sender")
+        try:
+            await asyncio.wait({line.task, sender, leave, closed}, return_when=asyncio.FIRST_COMPLETED)
+            if closed.done() and not (line.task.done() or sender.done()):
+                await self._hang_up(line, sender)
+        finally:
+            self._leave = None
+            sender.cancel()
+            await asyncio.wait([sender])
+        error = None if sender.cancelled() else sender.exception()
+        if error is not None and not isinstance(error, ModelError):
+            raise error
+        if self._uplink.is_closing and error is None:
+            return None
+        if leave.done() and error is None and not line.task.done():
+            leave.result()
+            return self._change(line)
+        lost = line.lost or error or _broken()
+        line.leave()
+        self._break_off()
+        self._line = None
+        return await self._open(closed, lost)
+
+    async def _hang_up(self, line: Line, sender: asyncio.Task[None]) -> None:
+        """After `close()` gives the sender its time; a network that takes nothing any more must not keep the run."""
+        await asyncio.wait({line.task, sender}, timeout=self._patience_s, return_when=asyncio.FIRST_COMPLETED)
+        if not (line.task.done() or sender.done()):
+            logger.warning("closed with %d requests unsent: the model takes nothing any more", self._queue.qsize() + 1)
+            self._uplink.is_closing = True
+
+    def _break_off(self) -> None:
+        """The line is gone: what it was saying ends here, and is to be said anew."""
+        self._cut_off |= self._conversation.break_off(input_comes_again=self._backlog.speech)
+
+    async def _send(self, line: Line) -> None:
+        """Tells `line` what it does not know, then what the user says."""
+        again = self._uplink.take_back(afresh=line.handle is None)
+        if line.request.history_follows:
+            await self._brief(line, again)
+        if (words := opens(self._session, self._agent, line.request)) is not None:
+            await line.connection.greet(words)
+        await self._uplink.send_again(line)
+        line.is_up_to_date = True
+        await self._uplink.send(line)
+
+    async def _brief(self, line: Line, again: set[str]) -> None:
+        await self._conversation.kept()
+        news = brief(
+            self._session.events,
+            since=line.handle,
+            cut_off=self._cut_off,
+            elsewhere=again,
+            running=self._tools.awaited,
+        )
+        self._answers.in_history()
+        contents = news.contents
+        if self._compression is not None and line.handle is None:
+            contents = await self._compression.fit(contents)
+        asks = news.open_question and not self._uplink.goes_on
+        if contents:
+            await line.connection.send_history(contents, turn_complete=asks and self._retiring is None)
+            line.told = line.connection.messages_sent or 0
+        if self._retiring is not None:
+            question = contents[-1] if asks else None
+            self._group.create_task(self._retire(self._retiring, line, question), name="last words")
+        elif asks:
+            self._uplink.note(LiveRequest(content=contents[-1]), line)
+
+    # -- hearing ------------------------------------------------------------------------------------------------------
+
+    def _take(self, line: Line, message: LiveServerMessage) -> None:
+        """What a message says is shown, and what it asks for is begun. Waits for nothing."""
+        if line is not self._line:
+            if line is not self._retiring:
+                return  # a line that was left: nobody waits for its words
+        elif line.muted or line.skips_turn:
+            message = _quiet(line, message)
+        elif self._retiring is not None and _speaks(message):
+            self._let_go()
+        spoke = self._conversation.in_turn
+        shown = self._conversation.hear(message)
+        if not spoke and self._conversation.in_turn and line is self._line:
+            self._backlog.turn_began()
+        content = message.server_content
+        if content is not None and (content.turn_complete or content.interrupted or content.input_transcription):
+            self._follow(line, content)
+        if message.tool_call is not None and message.tool_call.function_calls:
+            line.calls.update(call.id or "" for call in message.tool_call.function_calls)
+            self._tools.start(message.tool_call.function_calls)
+            if line is self._retiring:  # the next line is told of the call when its tool has answered
+                line.has_finished = True
+                self._let_go()
+        if message.tool_call_cancellation is not None:
+            self._tools.cancel(message.tool_call_cancellation.ids or [])
+        if message.usage_metadata is not None and self._compression is not None:
+            self._compression.used(message.usage_metadata.prompt_token_count)
+        if line is self._line:
+            if message.session_resumption_update is not None:
+                self._remember(line, message.session_resumption_update, shown[-1].id)
+            if message.go_away is not None:
+                self._send_off(message.go_away.time_left)
+
+    def _follow(self, line: Line, content: LiveServerContent) -> None:
+        """Keeps count of what the model has heard and answered."""
+        if content.interrupted:
+            self._interrupted = True
+        if line is self._line:
+            if content.input_transcription is not None and content.input_transcription.finished:
+                self._backlog.transcribed()
+            if content.turn_complete:
+                self._backlog.turn_over(interrupted=self._interrupted)
+        if content.turn_complete:
+            self._turn_over(line)
+
+    def _turn_over(self, line: Line) -> None:
+        self._interrupted = False
+        self._cut_off.clear()
+        if line is self._retiring:  # it came to its end after all: nobody needs the answer again
+            self._retiring = None
+            line.has_finished = True
+            line.leave()
+            if self._asked and self._line is not None:
+                self._line.skips_turn = True
+        if self._compression is not None and not self._rotation.is_on:
+            self._group.create_task(self._compress(self._compression), name="compression")
+        self._consider_leaving()
+
+    def _remember(self, line: Line, update: LiveServerSessionResumptionUpdate, event_id: str) -> None:
+        """A handle is taken up when it covers all that was said and done: else the older one and its news are right."""
+        index = update.last_consumed_client_message_index
+        if not (update.resumable and update.new_handle and line.is_up_to_date) or self._uplink.is_engaged:
+            return
+        if index is not None:
+            count = int(index) + 1
+            if count < line.told or self._backlog.speech_until(line.number, count):
+                return  # consumed, but its transcript is still to come: a later handle will cover both
+            self._backlog.consumed(line.number, count)
+        elif self._backlog.speech:
+            return
+        else:
+            self._backlog.heard()
+            self._backlog.settled()
+        self._opening.handle = Handle(update.new_handle, event_id)
+        self._backlog.covered()
+
+    # -- changing lines -----------------------------------------------------------------------------------------------
+
+    def _send_off(self, time_left: str | None) -> None:
+        self._sent_off = True
+        try:
+            self._rotation.send_off(time_left)
+        except ConnectionLost as lost:
+            if self._leave is not None and not self._leave.done():
+                self._leave.set_exception(lost)
+
+    async def _compress(self, compression: Compression) -> None:
+        """Has a fresh line take over, which is told less, when the context has grown too long."""
+        await self._conversation.kept()
+        if not self._rotation.is_on and self._leave is not None and compression.is_due(self._session.events):
+            self._opening.handle = None
+            self._rotation.prepare()
+
+    def _consider_leaving(self) -> None:
+        following = self._rotation.next
+        if following is None or not following.is_open or self._leave is None or self._leave.done():
+            return
+        if self._rotation.time_is_up or not (self._uplink.is_engaged or self._backlog.speech):
+            self._leave.set_result(None)
+
+    def _change(self, line: Line) -> Line | None:
+        """Leaves `line` for the next; in the middle of an answer it may speak on until the next one does."""
+        if self._conversation.in_turn and not self._tools.awaited:
+            self._cut_off |= self._conversation.said
+            self._retiring = line
+            self._asked = False
+        else:  # a line that waits for a tool says nothing more
+            line.leave()
+            self._break_off()
+        return self._rotation.take()
+
+    async def _retire(self, retired: Line, line: Line, question: Content | None) -> None:
+        """Lets `retired` speak its last words; `line` is asked for the answer when they do not end it in time."""
+        await self._last_words(retired, LAST_WORDS_S)
+        try:
+            if retired.has_finished:
+                await self._tell_last_words(line)
+            elif question is not None and self._retiring is retired and not self._goes_on:
+                self._asked = True
+                await line.connection.send_history([], turn_complete=True)
+                self._uplink.note(LiveRequest(content=question), line)
+        except ModelError as error:
+            logger.debug("the next line is gone, too: %s", error)
+        await self._last_words(retired)
+        if self._retiring is retired:
+            self._let_go()
+
+    async def _last_words(self, retired: Line, patience_s: float = math.inf) -> None:
+        """Returns when `retired` has nothing more to say or the time is over. It does not hear the user any more: who
+        speaks over it is heard here, and silences it."""
+        while not retired.task.done() and patience_s > 0:
+            await asyncio.wait([retired.task], timeout=min(LISTEN_EVERY_S, patience_s))
+            patience_s -= LISTEN_EVERY_S
+            if self._retiring is retired and self._backlog.loud_bytes > FLICKER_BYTES:
+                self._conversation.interrupt()
+                self._let_go()
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the user has said something since the line in use was told of the session."""
+        return self._backlog.owed or self._backlog.speech or self._uplink.goes_on
+
+    async def _tell_last_words(self, line: Line) -> None:
+        said = frozenset(self._conversation.said)
+        await self._conversation.kept()
+        answer = contents_of(event for event in self._session.events if event.id in said)
+        if answer and line is self._line:
+            await line.connection.send_history(answer, turn_complete=False)
+            line.told = line.connection.messages_sent or 0
+
+    def _let_go(self) -> None:
+        """The old line has said its last words."""
+        retired, self._retiring = self._retiring, None
+        if retired is not None:
+            retired.leave()
+        self._cut_off |= self._conversation.break_off(input_comes_again=False)
+
+
+def _broken() -> ConnectionLost:
+    return ConnectionLost("the line broke off", close_code=1006, recoverable=True)
+
+
+def _speaks(message: LiveServerMessage) -> bool:
+    content = message.server_content
+    return message.tool_call is not None or (content is not None and content.model_turn is not None)
+
+
+def _quiet(line: Line, message: LiveServerMessage) -> LiveServerMessage:
+    """`message` without the words of an answer that nobody wants to hear."""
+    content = message.server_content
+    if message.tool_call is not None:
+        line.skips_turn = False
+    if content is None:
+        return message
+    gone = {"model_turn": None, "output_transcription": None, "interrupted": None, "generation_complete": None}
+    if content.turn_complete:
+        gone |= {"turn_complete": None} if line.skips_turn else {}
+        line.muted = line.skips_turn = False
+    return message.model_copy(update={"server_content": content.model_copy(update=gone)})

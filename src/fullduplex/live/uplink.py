@@ -1,0 +1,208 @@
+"""Sends the user's input over the line in use, and knows what of it must be sent again over the next.
+
+A request stays ours until the connection has taken it (`_unsent`), and after that until the model is known to have it
+(`turns.backlog`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from fullduplex.errors import FullduplexError, InvalidInput
+from fullduplex.live.ambient import Ambient
+from fullduplex.live.answers import Answers
+from fullduplex.live.briefing import exchange
+from fullduplex.live.conversation import Conversation
+from fullduplex.live.line import Line
+from fullduplex.live.settings import LiveSettings
+from fullduplex.live.tool_runner import ToolRunner
+from fullduplex.live.upstream import NOTHING, Sent, Upstream
+from fullduplex.requests import LiveRequest, LiveRequestQueue
+from fullduplex.sessions import Session
+from fullduplex.turns.backlog import BYTES_A_SECOND, Backlog, Kind
+from fullduplex.turns.loudness import is_loud
+from fullduplex.types.content import Blob, FunctionResponse
+
+logger = logging.getLogger(__name__)
+
+FLICKER_BYTES = 6_400  # 0.2 s: a shorter sound may be none that anybody answers
+
+
+class Noted(NamedTuple):
+    """A request that was sent, and the event that the session keeps of it (None: the session knows nothing of it)."""
+
+    request: LiveRequest
+    event_id: str | None = None
+
+
+class Uplink:
+    """The upward side of one run."""
+
+    def __init__(
+        self,
+        *,
+        queue: LiveRequestQueue,
+        session: Session,
+        conversation: Conversation,
+        upstream: Upstream,
+        answers: Answers,
+        tools: ToolRunner,
+        ambient: Ambient,
+        settings: LiveSettings,
+    ) -> None:
+        self._queue = queue
+        self._session = session
+        self._conversation = conversation
+        self._upstream = upstream
+        self._answers = answers
+        self._tools = tools
+        self._ambient = ambient
+        self._settings = settings
+        self._unsent: LiveRequest | None = None
+        self._again: deque[Noted] = deque()
+        self._refused: set[str] = set()
+        self.backlog: Backlog[Noted] = Backlog()
+        self.is_closing = False
+        conversation.last_speech = self.backlog.last_speech
+
+    @property
+    def is_engaged(self) -> bool:
+        """Whether the model speaks, or owes an answer to words or to a tool."""
+        return self._conversation.in_turn or self.backlog.owed or bool(self._tools.awaited)
+
+    def waits(self) -> bool:
+        """Whether something is still to be sent."""
+        return self._unsent is not None or bool(self._again) or self._queue.qsize() > 0
+
+    def take_back(self, *, afresh: bool) -> set[str]:
+        """Makes ready what the next line is to be sent again; gives the ids of the session's events among it."""
+        known = {event.id for event in self._session.events}
+        if self.backlog.lost_bytes:
+            seconds = self.backlog.lost_bytes / BYTES_A_SECOND
+            lost = f"{seconds:.0f} s of speech were more than is kept, and cannot be sent again"
+            self._conversation.tell(FullduplexError(lost, code="input_dropped"), lives_on=True)
+            self.backlog.lost_bytes = 0
+        again = self.backlog.take_back(
+            afresh=afresh, held=lambda noted: noted.event_id is not None and noted.event_id not in known
+        )
+        self._again.extendleft(Noted(LiveRequest(blob=one)) if isinstance(one, Blob) else one for one in again[::-1])
+        return {noted.event_id for noted in self._again if noted.event_id is not None}
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the user says more, in what is still to be sent, than the session knows of."""
+        again = [noted.request for noted in self._again]
+        waiting = [self._unsent] if self._unsent is not None else []
+        waiting += self._queue.waiting()
+        typed = any(_kind(request) is Kind.TURN for request in [*again, *waiting])
+        media = [request.blob.data or b"" for request in [*again, *waiting] if request.blob is not None]
+        return typed or sum(len(pcm) for pcm in media if is_loud(pcm)) > FLICKER_BYTES
+
+    async def send_again(self, line: Line) -> None:
+        """Sends what `take_back` made ready."""
+        while self._again:
+            request, event_id = self._again[0]
+            sent = await self._upstream.send(request, line.connection, noted=True)
+            self._again.popleft()
+            self.note(request, line, Sent(sent.media, event_id))
+
+    async def send(self, line: Line) -> None:
+        """One request after another, until the queue is closed and `line` with it."""
+        with self._queue.shortcut(self._offer(line)):
+            while True:
+                if self._unsent is None:
+                    # What a full network cannot take waits in the queue, which knows what grows too old.
+                    await self._queue.arrival()
+                    await line.connection.ready()
+                    self._unsent = self._queue.take()
+                if self._unsent.close:
+                    self._unsent = None
+                    if await self._close(line):
+                        return
+                    continue
+                try:
+                    await self._deliver(self._unsent, line)
+                except InvalidInput as error:
+                    self._refuse(error, self._unsent)
+                self._unsent = None
+
+    def note(self, request: LiveRequest, line: Line, sent: Sent = NOTHING) -> None:
+        """Keeps what was sent until the model is known to have it."""
+        count, now = line.connection.messages_sent, self._ambient.now()
+        if sent.media is not None:
+            self.backlog.media(sent.media, line.number, count, now, self._queue.waited_s)
+        kind = _kind(request)
+        if kind in (Kind.TURN, Kind.ANSWER):
+            line.told = count or 0
+        if kind is not None:
+            self.backlog.sent(kind, Noted(request, sent.event_id), line.number, count, now)
+
+    def _offer(self, line: Line) -> Callable[[Blob], bool]:
+        """The short way of media: past the queue, when nothing waits in it."""
+        send_now, connection = self._upstream.shortcut(line.connection), line.connection
+        keep, now, number = self.backlog.media, self._ambient.now, line.number
+
+        def offer(blob: Blob) -> bool:
+            if not send_now(blob):
+                return False
+            keep(blob, number, connection.messages_sent, now())
+            return True
+
+        return offer
+
+    async def _deliver(self, request: LiveRequest, line: Line) -> None:
+        if not self._answers.wanted(request):
+            return
+        news = exchange(self._session.events, _strangers(request, line))
+        if news.contents:
+            # In the middle of something else it would interrupt: then the model only learns of it.
+            elsewhere = (self.backlog.owed and not news.open_question) or bool(self._tools.awaited & line.calls)
+            busy = self._conversation.in_turn or self.backlog.speech or elsewhere
+            await line.connection.send_history(news.contents, turn_complete=not busy)
+            self.note(request, line)
+        else:
+            self.note(request, line, await self._upstream.send(request, line.connection))
+            if _kind(request) is Kind.TURN:
+                self._conversation.typed(self._queue.waited_s)
+        self._answers.sent(request)
+
+    def _refuse(self, error: InvalidInput, request: LiveRequest) -> None:
+        """Tells of input that no model could read. Of media, which comes many times a second, once for each reason."""
+        if request.blob is not None:
+            if error.code in self._refused:
+                return
+            self._refused.add(error.code)
+        logger.warning("input refused: %s", error)
+        self._conversation.tell(error, lives_on=True)
+
+    async def _close(self, line: Line) -> bool:
+        """Ends the conversation, unless tools have given answers meanwhile: those are to be sent first."""
+        if not self.is_closing:
+            self.is_closing = True
+            await self._tools.drain(self._settings.tool_deadline_s)
+            if self._queue.qsize():
+                return False
+        await line.connection.close()
+        return True
+
+
+def _strangers(request: LiveRequest, line: Line) -> list[FunctionResponse]:
+    """The answers in `request`, if this line's model did not call for them: an earlier line's did."""
+    parts = request.content.parts or [] if request.content is not None else []
+    answers = [part.function_response for part in parts if part.function_response is not None]
+    whole = len(answers) == len(parts) and line.number > 1
+    return answers if whole and not any(answer.id in line.calls for answer in answers) else []
+
+
+def _kind(request: LiveRequest) -> Kind | None:
+    """What `request` is to the backlog; None for media, which stand there by themselves, and changes of state."""
+    if request.content is not None:
+        if request.partial:
+            return Kind.CONTEXT
+        return Kind.ANSWER if all(part.function_response for part in request.content.parts or ()) else Kind.TURN
+    if request.activity_start is not None:
+        return Kind.START
+    return Kind.SIGNAL if request.activity_end is not None or request.audio_stream_end else None

@@ -1,0 +1,277 @@
+"""What was sent up and is not known to be in the model's memory: what the next connection must be told again.
+
+The backend's own count of what it has consumed is followed where it gives one. Else the turns tell: what the model has
+answered it has heard, except for speech that was still going on when the answer began. Typed turns and tool answers are
+in the session and are told from there; they stand here only to say that something is still open. Silence is not kept.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from itertools import islice, takewhile
+from typing import Generic, TypeVar
+
+from fullduplex.turns.loudness import is_loud
+from fullduplex.types.content import Blob
+
+T = TypeVar("T")
+
+BYTES_A_SECOND = 32_000  # what models hear: PCM16 mono at 16 kHz
+PRE_ROLL_BYTES = 3_200  # how a first syllable begins is quiet
+TRIM_EVERY_BYTES = 3_200
+PAUSE_S = 0.25
+LOOK_BACK_S = 2.0
+_FRAMES = 4
+
+
+class Kind(Enum):
+    """What an entry is, which decides how the next connection learns of it."""
+
+    MEDIA = "media"
+    SIGNAL = "signal"
+    START = "start"  # of the user's activity: without it the speech after it is not listened to
+    CONTEXT = "context"  # content that asked for no answer: the session does not keep it
+    TURN = "turn"  # a typed turn: in the session
+    ANSWER = "answer"  # of a tool: in the session
+
+
+@dataclass(slots=True)
+class Entry(Generic[T]):
+    """One thing that was sent: on which connection, as its which message (None: not counted), when (seconds), and how
+    long it had waited for that."""
+
+    kind: Kind
+    item: Blob | T
+    line: int
+    index: int | None
+    at: float
+    waited: float = 0.0
+
+    @property
+    def audio(self) -> bytes:
+        """Its PCM; empty when it is no audio."""
+        blob = self.item
+        if self.kind is not Kind.MEDIA or not isinstance(blob, Blob) or not (blob.mime_type or "").startswith("audio/"):
+            return b""
+        return blob.data or b""
+
+    @property
+    def loud(self) -> bool:
+        """Whether it may be speech."""
+        return is_loud(self.audio)
+
+
+class Backlog(Generic[T]):
+    """The unacknowledged input of one run, in the order of sending. `T` is a request; media stand here as blobs."""
+
+    def __init__(self, max_bytes: int = 30 * BYTES_A_SECOND) -> None:
+        self._max_bytes = max_bytes
+        self._entries: deque[Entry[T]] = deque()
+        self._context: deque[T] = deque(maxlen=64)
+        self._uncovered: deque[T] = deque(maxlen=64)  # the end of it that no handle covers
+        self._bytes = 0  # of audio
+        self._frames = 0
+        self._trim_at = TRIM_EVERY_BYTES
+        self._marked = 0
+        self._unanswered = False
+        self._spoke_at: tuple[float, float] | None = None
+        self.lost_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def media(self, blob: Blob, line: int, index: int | None, now: float, waited: float = 0.0) -> None:
+        """A piece of live input has left. The busiest path upward."""
+        entry: Entry[T] = Entry(Kind.MEDIA, blob, line, index, now, waited)
+        self._entries.append(entry)
+        if not (audio := len(entry.audio)):
+            self._frames += 1
+            if self._frames > _FRAMES:
+                self._drop(self._first_media(frames=True))
+            return
+        self._bytes += audio
+        if self._bytes > self._trim_at:
+            self._trim()
+
+    def sent(self, kind: Kind, request: T, line: int, index: int | None, now: float) -> None:
+        """A request other than media has left."""
+        self._entries.append(Entry(kind, request, line, index, now))
+
+    # -- what the model has ------------------------------------------------------------------------------------------
+
+    def consumed(self, line: int, index: int) -> None:
+        """The backend says that it has everything up to this message of that connection."""
+        while self._entries and self._is_before(self._entries[0], line, index):
+            self._drop(0)
+
+    def heard(self) -> None:
+        """The model shows that it has heard the user out: what was sent is its, but for speech that still goes on."""
+        self._marked = max(self._marked, self._boundary())
+
+    def transcribed(self) -> None:
+        """The model's ears have put speech into words, and the session has them: nobody needs the sound any more.
+
+        Of what was typed this says nothing. Words to which no answer has begun are owed one. Words come in order: while
+        those are missing that the present answer is to, these are they.
+        """
+        late = any(entry.loud for entry in islice(self._entries, self._marked))
+        boundary = self._marked if late else self._boundary()
+        self._spoke_at = self.last_speech()
+        self._unanswered |= any(entry.loud for entry in islice(self._entries, self._marked, boundary))
+        kept = 0
+        for _ in range(boundary):
+            if self._entries[kept].kind in (Kind.TURN, Kind.ANSWER):
+                kept += 1
+            else:
+                self._drop(kept)
+
+    def turn_began(self) -> None:
+        """The model answers, or speaks of its own accord."""
+        self._unanswered = False
+        self.heard()
+
+    def turn_over(self, *, interrupted: bool = False) -> None:
+        """The model's turn is complete, and what it answered is settled.
+
+        What interrupted it may have crossed its beginning on the way: unless speech did, the last typed turn is open.
+        """
+        last = max((n for n, entry in enumerate(self._entries) if entry.kind is Kind.TURN), default=None)
+        if interrupted and last is not None and not any(entry.loud for entry in islice(self._entries, last, None)):
+            self._marked = min(self._marked, last)
+        self.settled()
+        # What a tool answered in the middle of this turn was used in it.
+        for number in range(len(self._entries) - 1, -1, -1):
+            if self._entries[number].kind is Kind.ANSWER:
+                self._drop(number)
+
+    def settled(self) -> None:
+        """What was heard is in the session as well, or answered: nobody needs it any more."""
+        self._spoke_at = self.last_speech()
+        for _ in range(min(self._marked, len(self._entries))):
+            self._drop(0)
+        self._marked = 0
+
+    def covered(self) -> None:
+        """A handle was taken up: a connection that goes on from it knows all context that was consumed."""
+        self._uncovered.clear()
+
+    # -- what is open ------------------------------------------------------------------------------------------------
+
+    @property
+    def speech(self) -> bool:
+        """Whether speech is here that the model is not known to have."""
+        return any(entry.loud for entry in self._entries)
+
+    @property
+    def loud_bytes(self) -> int:
+        """How much of such speech there is, without its pauses."""
+        return sum(len(entry.audio) for entry in self._entries if entry.loud)
+
+    def speech_until(self, line: int, index: int) -> bool:
+        """Whether such speech was sent up to this message of that connection."""
+        return any(entry.loud and self._is_before(entry, line, index) for entry in self._entries)
+
+    @property
+    def owed(self) -> bool:
+        """Whether words of the user's or a tool's answer wait for the model's next turn."""
+        return self._unanswered or any(entry.kind in (Kind.TURN, Kind.ANSWER) for entry in self._entries)
+
+    def last_speech(self) -> tuple[float, float] | None:
+        """When the latest speech came and when it left (seconds); None when there is none."""
+        times = ((entry.at - entry.waited, entry.at) for entry in reversed(self._entries) if entry.loud)
+        return next(times, self._spoke_at)
+
+    def take_back(self, *, afresh: bool, held: Callable[[T], bool] = lambda _: False) -> list[Blob | T]:
+        """What the next connection must be sent again, in order; nothing of it stays here.
+
+        Typed turns are among it when speech that must be sent again was before them, or when they are `held` and not
+        in the session yet. `afresh`: the model remembers
+        nothing but the session, so that context that it once consumed is sent anew.
+        """
+        entries, self._entries = self._entries, deque()
+        again: list[Blob | T] = list(self._context if afresh else self._uncovered)
+        for _ in again:
+            self._context.pop()
+        self._uncovered.clear()
+        spoke = False
+        speaks = any(entry.loud for entry in entries)
+        for entry in entries:
+            spoke = spoke or entry.loud
+            if entry.kind is Kind.MEDIA:
+                wanted = speaks or not entry.audio
+            else:
+                wanted = entry.kind is not Kind.ANSWER and (
+                    entry.kind is not Kind.TURN or spoke or (not isinstance(entry.item, Blob) and held(entry.item))
+                )
+            if wanted:
+                again.append(entry.item)
+        self._bytes, self._frames, self._trim_at, self._marked = 0, 0, TRIM_EVERY_BYTES, 0
+        self._unanswered = False
+        return again
+
+    # -- keeping it small --------------------------------------------------------------------------------------------
+
+    def _trim(self) -> None:
+        before_speech = (len(entry.audio) for entry in takewhile(lambda entry: not entry.loud, self._entries))
+        superfluous = sum(before_speech) - PRE_ROLL_BYTES
+        while superfluous > 0:
+            first = self._first_media()
+            superfluous -= len(self._entries[first].audio)
+            self._drop(first)
+        while self._bytes > self._max_bytes:
+            first = self._first_media()
+            self.lost_bytes += len(self._entries[first].audio)
+            self._drop(first)
+        self._trim_at = self._bytes + TRIM_EVERY_BYTES
+
+    def _first_media(self, *, frames: bool = False) -> int:
+        """Where the oldest audio stands, or the oldest frame."""
+        return next(
+            n for n, one in enumerate(self._entries) if one.kind is Kind.MEDIA and frames is not bool(one.audio)
+        )
+
+    def _drop(self, number: int) -> None:
+        entry = self._entries[number]
+        del self._entries[number]
+        if number < self._marked:
+            self._marked -= 1
+        if entry.kind is Kind.CONTEXT and not isinstance(entry.item, Blob):
+            self._context.append(entry.item)
+            self._uncovered.append(entry.item)
+        elif entry.kind is Kind.MEDIA:
+            self._bytes -= len(entry.audio)
+            self._frames -= not entry.audio
+
+    def _boundary(self) -> int:
+        """How many entries stand before the speech that still goes on at the end.
+
+        Pauses within it are short, in audio and in time. An answer is never begun long after the speech that it
+        answers: what goes on for longer than `LOOK_BACK_S` was heard, too.
+        """
+        boundary = len(self._entries)
+        seen = quiet = 0.0
+        began: float | None = None  # when the speech after `entry` did
+        for number in range(len(self._entries) - 1, -1, -1):
+            entry = self._entries[number]
+            if entry.kind is Kind.START:
+                return number
+            seconds = len(entry.audio) / BYTES_A_SECOND
+            seen += seconds
+            quiet = 0.0 if entry.loud else quiet + seconds
+            paused = quiet > PAUSE_S or (entry.loud and began is not None and began - entry.at > PAUSE_S)
+            if entry.kind is Kind.SIGNAL or paused:
+                return boundary
+            if entry.loud:
+                boundary, began = number, entry.at - seconds
+            if seen > LOOK_BACK_S:
+                return len(self._entries)
+        return boundary
+
+    @staticmethod
+    def _is_before(entry: Entry[T], line: int, index: int) -> bool:
+        if entry.line != line:
+            return entry.line < line
+        return entry.index is not None and entry.index <= index

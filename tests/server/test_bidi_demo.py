@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,9 +12,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from fullduplex.errors import ModelError, SessionBusy
 from fullduplex.events import Event
-from fullduplex.requests import LiveRequestQueue
+from fullduplex.requests import Aside, Interrupt, LiveRequestQueue
 from fullduplex.server.outbox import ClientTooSlow
+from fullduplex.server.protocols.bidi_demo import BidiDemo
 from fullduplex.types import Content, Modality, Part, Transcription
+from fullduplex.types.playout import PlayoutReport, TurnTimes
+from tests.docs.blocks import labelled
 from tests.server.harness import audio_event, echo, receive, requests_of, scripted, text_of
 
 PATH = "/ws/alice/s1"
@@ -59,6 +63,35 @@ BAD: list[tuple[str | bytes, str, str | None]] = [
     (bytes(170_000), "frame_too_large", None),
     ('{"type":"text","text":"' + "x" * 5_000 + '"}', "frame_too_large", None),
     ("[" * 2_000, "invalid_json", None),
+    ('{"type":"playout","played_ms":1}', "invalid_message", "response_id"),
+    ('{"type":"playout","response_id":"r"}', "invalid_message", "played_ms"),
+    ('{"type":"playout","response_id":"r","played_ms":-1}', "invalid_message", "played_ms"),
+    ('{"type":"playout","response_id":"r","played_ms":NaN}', "invalid_json", None),
+    ('{"type":"playout","response_id":"r","played_ms":true}', "invalid_message", "played_ms"),
+    ('{"type":"playout","response_id":"r","played_ms":1' + "0" * 400 + "}", "invalid_message", "played_ms"),
+    ('{"type":"playout","response_id":"r","played_ms":1,"cleared":"no"}', "invalid_message", "cleared"),
+    ('{"type":"turn_times","response_id":"r"}', "invalid_message", "first_audible_at"),
+    ('{"type":"turn_times","first_audible_at":1}', "invalid_message", "response_id"),
+    (
+        '{"type":"turn_times","response_id":"r","first_audible_at":1,"speech_end_at":-1}',
+        "invalid_message",
+        "speech_end_at",
+    ),
+    ('{"type":"clock"}', "invalid_message", "t0"),
+    ('{"type":"clock","t0":"now"}', "invalid_message", "t0"),
+]
+
+ASIDES: list[tuple[str, Aside]] = [
+    ('{"type":"playout","response_id":"r","played_ms":12.5}', PlayoutReport("r", 12.5, False)),
+    (
+        '{"type":"playout","response_id":"r","played_ms":0,"cleared":true,"extra":[]}',
+        PlayoutReport("r", 0.0, True),
+    ),
+    (
+        '{"type":"turn_times","response_id":"r","first_audible_at":20.5,"speech_end_at":20}',
+        TurnTimes("r", 20.5, 20.0),
+    ),
+    ('{"type":"turn_times","response_id":"r","first_audible_at":20.5,"speech_end_at":null}', TurnTimes("r", 20.5)),
 ]
 
 
@@ -82,6 +115,60 @@ async def test_a_bad_frame_is_answered_and_the_session_lives_on():
             await socket.send(json.dumps({"type": "text", "text": str(number)}))
             assert await text_of(socket) == f"text {number}"
         assert len(server.runner.queues) == 1
+
+
+async def hear_asides(queue: LiveRequestQueue) -> AsyncIterator[Event]:
+    """Tells what is said to the engine, one event each."""
+    told: asyncio.Queue[Aside] = asyncio.Queue()
+    with queue.asides(told.put_nowait):
+        yield Event(turn_complete=True)
+        while True:
+            yield Event(custom_metadata={"aside": repr(await told.get())})
+
+
+async def test_what_the_player_tells_reaches_the_run_past_all_that_waits():
+    async with scripted(hear_asides) as server, server.connect(PATH) as socket:
+        await receive(socket)
+        await socket.send(bytes(640))  # nobody takes what waits for the model
+        for frame, aside in ASIDES:
+            await socket.send(frame)
+            assert (await receive(socket))["customMetadata"]["aside"] == repr(aside)
+
+
+@pytest.mark.spec(187)
+async def test_an_interrupt_reaches_the_run_past_all_that_waits():
+    async def until_interrupted(queue: LiveRequestQueue) -> AsyncIterator[Event]:
+        asked: asyncio.Queue[Aside] = asyncio.Queue()
+        with queue.asides(asked.put_nowait):
+            yield audio_event(bytes(1_920))
+            assert isinstance(await asked.get(), Interrupt)
+            yield Event(interrupted=True)
+
+    async with scripted(until_interrupted) as server, server.connect(PATH) as socket:
+        await receive(socket)
+        await socket.send('{"type":"text","text":"this waits"}')
+        await socket.send('{"type":"interrupt"}')
+        assert (await receive(socket))["interrupted"] is True
+
+
+async def test_the_clock_is_told_in_ms_since_the_epoch():
+    async with scripted(echo) as server, server.connect(PATH) as socket:
+        before = time.time() * 1000
+        await socket.send('{"type":"clock","t0":12.25}')
+        answer = await receive(socket)
+        assert (answer["type"], answer["t0"]) == ("clock", 12.25)
+        assert before <= answer["t1"] <= answer["t2"] <= time.time() * 1000
+
+
+def test_the_page_of_the_protocol_shows_what_is_read_and_answered():
+    read = []
+    for sample in labelled("protocols.md", "aside"):
+        answer = BidiDemo(1_000).read(sample, LiveRequestQueue())
+        read.append((json.loads(sample)["type"], answer))
+    assert [kind for kind, _ in read] == ["playout", "turn_times", "interrupt", "clock"]
+    answers = [json.loads(answer) for _, answer in read if answer is not None]
+    [shown] = labelled("protocols.md", "clock")
+    assert [(list(answer), answer["t0"]) for answer in answers] == [(list(json.loads(shown)), json.loads(shown)["t0"])]
 
 
 async def test_an_empty_binary_frame_is_no_audio():
@@ -145,7 +232,18 @@ async def test_the_address_and_the_model_make_the_run_config(query: str, model: 
         assert (proactivity, config.enable_affective_dialog) == expected[3:]
 
 
-@pytest.mark.parametrize("query", ["?proactivity=perhaps", "?modality=SMELL"])
+@pytest.mark.parametrize(("query", "disabled"), [("", None), ("?vad=server", None), ("?vad=off", True)])
+@pytest.mark.parametrize("model", ["gemini-2.5-flash-native-audio-preview-12-2025", "local"])
+async def test_the_client_may_find_the_speech_itself(query: str, disabled: bool | None, model: str):
+    async with scripted(echo, model=model) as server, server.connect(PATH + query) as socket:
+        await socket.send('{"type":"text","text":"x"}')
+        await text_of(socket)
+        config = server.runner.configs[0].realtime_input_config
+        detection = config.automatic_activity_detection if config else None
+        assert (detection.disabled if detection else None) is disabled
+
+
+@pytest.mark.parametrize("query", ["?proactivity=perhaps", "?modality=SMELL", "?vad=maybe"])
 async def test_an_address_that_makes_no_sense_is_refused(query: str):
     async with scripted(echo) as server:
         with pytest.raises(InvalidStatus) as refused:

@@ -5,18 +5,21 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Literal
+from typing import Any, Literal, cast
 
+import numpy as np
 import pytest
+from fastapi import WebSocket
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from fullduplex.agents import Agent
+from fullduplex.agents import Agent, RunConfig
 from fullduplex.events import Event
 from fullduplex.mock_live import MockLive
 from fullduplex.requests import LiveRequestQueue
 from fullduplex.server import ServerSettings, create_app
-from fullduplex.server.call import Host
+from fullduplex.server.call import Call, Host
+from fullduplex.server.protocols.bidi_demo import BidiDemo
 from fullduplex.server.refusals import reason
 from fullduplex.types import Content, Part
 from tests.server.harness import (
@@ -72,6 +75,60 @@ async def test_a_slow_client_blocks_nobody_and_loses_only_audio():
         assert 5 <= chunks < 400
         lost = next(iter(server.host.calls))._outbox.dropped_audio_s
         assert lost + chunks == pytest.approx(400)
+
+
+class SlowSocket:
+    """A client that takes a frame every 20 ms and asks for the time when it has taken the first."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.asked = False
+        self.first = asyncio.Event()
+
+    async def receive(self) -> dict[str, str]:
+        await self.first.wait()
+        if self.asked:
+            await asyncio.sleep(0.3)
+            return {"type": "websocket.disconnect"}
+        self.asked = True
+        return {"type": "websocket.receive", "text": '{"type":"clock","t0":1}'}
+
+    async def send(self, message: dict[str, str]) -> None:
+        await asyncio.sleep(0.02)
+        self.sent.append(json.loads(message["text"]))
+        self.first.set()
+
+
+async def test_the_time_does_not_stand_behind_queued_audio():
+    async def talkative(queue: LiveRequestQueue) -> AsyncIterator[Event]:
+        for _ in range(100):
+            yield audio_event(bytes(960))
+        async for _ in requests_of(queue):
+            pass
+
+    socket = SlowSocket()
+    host = Host(ScriptedRunner(talkative), ServerSettings(port=0))
+    wire, config = BidiDemo(1_000), RunConfig()
+    await Call(host, cast(WebSocket, socket), wire, user_id="alice", session_id="s1", run_config=config).run()
+    kinds = [message.get("type", "event") for message in socket.sent]
+    assert "clock" in kinds[:4]
+    assert 5 < len(kinds) < 90, "most of the audio stood behind it"
+
+
+async def test_the_time_is_not_told_to_a_client_that_takes_nothing_and_it_is_heard_on():
+    async def deaf(queue: LiveRequestQueue) -> AsyncIterator[Event]:
+        for _ in range(300):
+            yield Event(content=Content(parts=[Part(text="x" * 100_000)]))
+        async for request in requests_of(queue):
+            if request.content is not None:
+                return
+
+    async with scripted(deaf) as server, server.connect(PATH) as socket:
+        for _ in range(3):
+            await socket.send('{"type":"clock","t0":1}')
+        await socket.send('{"type":"text","text":"x"}')
+        await asyncio.wait_for(server.runner.ended.wait(), 3)
+        socket.transport.abort()
 
 
 async def test_a_client_that_takes_nothing_is_closed():
@@ -156,6 +213,38 @@ async def test_a_second_client_on_one_session(conflict: Literal["take_over", "re
                 await winner.send('{"type":"text","text":"hello"}')
                 while not (message := await receive(winner)).get("turnComplete"):
                     assert "errorCode" not in message
+
+
+async def messages_within(socket: ClientConnection, seconds: float) -> list[dict[str, Any]]:
+    messages = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while True:
+                messages.append(json.loads(await socket.recv()))
+    return messages
+
+
+@pytest.mark.spec(185)
+async def test_with_detection_off_only_what_the_client_calls_speech_is_answered(gemini: MockLive):
+    settings = ServerSettings(port=0)
+    app = create_app(Agent(name="demo", model=NATIVE_AUDIO), settings)
+    loud = (np.sin(np.arange(320) * 0.2) * 9_000).astype("<i2").tobytes()
+    async with serving(app, settings) as address, connect(f"ws://{address}{PATH}?vad=off") as socket:
+        for frame in [loud] * 30 + [bytes(640)] * 60:
+            await socket.send(frame)
+        await socket.send('{"type":"clock","t0":1}')
+        while "t0" not in (message := await receive(socket)):
+            assert "content" not in message
+        outside = await messages_within(socket, 0.8)
+        assert not any("content" in message for message in outside), "sound outside a turn is answered by nobody"
+        await socket.send('{"type":"activity_start"}')
+        for _ in range(30):
+            await socket.send(loud)
+        await socket.send('{"type":"activity_end"}')
+        kinds = set()
+        while not (message := await receive(socket)).get("turnComplete"):
+            kinds |= set(message)
+        assert "content" in kinds
 
 
 async def test_a_model_that_is_not_there_is_told(gemini: MockLive):

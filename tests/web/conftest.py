@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -38,3 +39,23 @@ def standin(server: Standin) -> Standin:
     """The stand-in with nothing remembered of the test before."""
     server.reset()
     return server
+
+
+class Modules:
+    """Runs JavaScript with a module of the client imported as `m`."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+
+    async def run(self, module: str, code: str, arg: Any = None) -> Any:
+        return await self.page.evaluate(f"async (arg) => {{ const m = await import('/static/{module}'); {code} }}", arg)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def modules(browser: VoiceBrowser, server: Standin) -> AsyncIterator[Modules]:
+    """A tab on the server's origin without the page in it."""
+    context = await browser.browser.new_context()
+    page = await context.new_page()
+    await page.goto(f"{server.url}/api/info")
+    yield Modules(page)
+    await context.close()

@@ -121,8 +121,15 @@ class Connection:
         self.websocket = websocket
         self.user_id: str = websocket.path_params["user_id"]
         self.session_id: str = websocket.path_params["session_id"]
-        #: JSON messages of the page, in order.
+        self.query: dict[str, str] = dict(websocket.query_params)
+        #: What the page sent for the model, in order: JSON messages, and the number of bytes of audio.
+        self.frames: list[dict[str, Any] | int] = []
+        #: The JSON messages among them.
         self.messages: list[dict[str, Any]] = []
+        #: What the page told of its player and asked of the clock, in order.
+        self.reports: list[dict[str, Any]] = []
+        #: How far this server's clock is ahead of the page's, in ms.
+        self.clock_ahead = 1_760_000_000_000.0
         #: Binary frames of the page, in order.
         self.audio: list[bytes] = []
         self.closed = False
@@ -157,14 +164,33 @@ class Connection:
                 async with self._changed:
                     if frame.get("bytes") is not None:
                         self.audio.append(frame["bytes"])
+                        self.frames.append(len(frame["bytes"]))
                     else:
-                        self.messages.append(json.loads(frame["text"]))
+                        await self._take(json.loads(frame["text"]))
                     self._changed.notify_all()
         except (WebSocketDisconnect, RuntimeError):
             pass  # RuntimeError: the test closed the socket itself
         async with self._changed:
             self.closed = True
             self._changed.notify_all()
+
+    async def _take(self, message: dict[str, Any]) -> None:
+        if message["type"] == "clock":
+            now = message["t0"] + self.clock_ahead
+            await self.send({"type": "clock", "t0": message["t0"], "t1": now, "t2": now})
+        if message["type"] in ("clock", "playout", "turn_times"):
+            self.reports.append(message)
+        else:
+            self.messages.append(message)
+            self.frames.append(message)
+
+    def told(self, kind: str, response: str | None = None) -> list[dict[str, Any]]:
+        """The reports of one type, of one response if it is named."""
+        return [
+            report
+            for report in self.reports
+            if report["type"] == kind and response in (None, report.get("response_id"))
+        ]
 
 
 class _QuietServer(uvicorn.Server):

@@ -247,3 +247,52 @@ async def test_tool_that_answers_with_an_error_has_failed(assemble: Any) -> None
 async def test_parallel_calls_of_one_tool_are_told_apart_by_id(assemble: Any) -> None:
     items = await assemble(tool_call("c1", "f"), tool_call("c2", "f"), tool_response("c2", "f", {"result": 2}))
     assert [(item["callId"], item["state"]) for item in items] == [("c1", "running"), ("c2", "done")]
+
+
+def heard_of(items: list[dict[str, Any]]) -> list[tuple[str, str | None]]:
+    """(text, heard) of the agent's messages in order."""
+    return [(item["text"], item.get("heard")) for item in items if item.get("role") == "agent"]
+
+
+async def test_heard_words_belong_to_the_answer_that_was_cut_and_not_to_the_next(assemble: Any) -> None:
+    items = await assemble(
+        spoken("The first answer.", finished=True),
+        DONE,
+        {"wait": 3_000},
+        spoken("One two three four", finished=False),
+        INTERRUPTED,
+        DONE,
+        {"wait": 3_000},
+        spoken("Yes?", finished=True),
+        event(heard={"text": "One two"}),
+    )
+    assert heard_of(items) == [("The first answer.", None), ("One two three four", "One two"), ("Yes?", None)]
+
+
+async def test_heard_words_go_on_in_the_next_bubble_of_the_same_answer(assemble: Any) -> None:
+    items = await assemble(
+        spoken("One two ", finished=False),
+        {"typed": "aha"},
+        spoken("three four", finished=False),
+        INTERRUPTED,
+        event(heard={"text": "One two three"}),
+        DONE,
+    )
+    assert heard_of(items) == [("One two ", "One two three"), ("three four", " three")]
+
+
+async def test_latency_stands_at_the_answer_that_it_is_of(assemble: Any) -> None:
+    first, second = audio(bytes(8)), audio(bytes(8))
+    items = await assemble(
+        first,
+        spoken("One.", finished=True),
+        DONE,
+        event(latency={"responseId": first["id"], "totalMs": 1}),
+        second,
+        event(latency={"responseId": second["id"], "totalMs": 2}),
+        spoken("Two.", finished=True),
+        spoken("Two and a half.", finished=True),
+        DONE,
+    )
+    shown = [(item["text"], item.get("latency", {}).get("totalMs")) for item in items]
+    assert shown == [("One.", 1), ("Two.", 2), ("Two and a half.", None)]

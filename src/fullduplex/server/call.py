@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _DRAIN_S = 2.0
 _HANG_UP_S = 0.5
+_ANSWER_S = 0.1
 _ROOM_POLL_S = 0.02
 
 
@@ -52,8 +53,11 @@ class WireProtocol(Protocol):
 
     survives_bad_frames: bool
 
-    def read(self, frame: str | bytes, queue: LiveRequestQueue) -> None:
-        """Sends what `frame` says into `queue`; raises `InvalidInput` when it says nothing that can be understood."""
+    def read(self, frame: str | bytes, queue: LiveRequestQueue) -> str | None:
+        """Sends what `frame` says into `queue`; returns a text frame to answer it with at once, before all that waits.
+
+        Raises `InvalidInput` when the frame says nothing that can be understood.
+        """
         ...
 
     def write(self, event: Event) -> str | None:
@@ -150,7 +154,9 @@ class Call:
                 return
             frame = message.get("bytes")
             try:
-                self._protocol.read(message["text"] if frame is None else frame, self._queue)
+                answer = self._protocol.read(message["text"] if frame is None else frame, self._queue)
+                if answer is not None:
+                    await self._answer(answer)
             except (InvalidInput, QueueFull) as error:
                 logger.warning("frame refused: %s (%s)", error, error.code)
                 lives = self._protocol.survives_bad_frames
@@ -162,6 +168,12 @@ class Call:
             # tells nobody when it has room again, and this is rare: so it is asked.
             while self._queue.qsize() > self._settings.upstream_high_water:  # noqa: ASYNC110
                 await asyncio.sleep(_ROOM_POLL_S)
+
+    async def _answer(self, text: str) -> None:
+        """Sends `text` past the outbox. To a client that takes nothing now it is not sent: it would be too late."""
+        with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+            async with asyncio.timeout(_ANSWER_S):
+                await self._socket.send({"type": "websocket.send", "text": text})
 
     async def _talk(self) -> None:
         told: str | None = None

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import logging
+from typing import Literal
 
 from fullduplex.agents import BaseAgent, RunConfig
 from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.agents.run_config import StreamingMode
 from fullduplex.models.gemini.capabilities import capabilities_of, short_name
-from fullduplex.types.config import AudioTranscriptionConfig, Modality, ProactivityConfig, SessionResumptionConfig
+from fullduplex.types.config import (
+    AudioTranscriptionConfig,
+    AutomaticActivityDetection,
+    Modality,
+    ProactivityConfig,
+    RealtimeInputConfig,
+    SessionResumptionConfig,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +44,22 @@ def answers_by_voice_only(model: str) -> bool:
     return is_gemini(model) and not capabilities_of(model).text_out
 
 
+_CLIENT_DETECTS = RealtimeInputConfig(automatic_activity_detection=AutomaticActivityDetection(disabled=True))
+
+
 def live_run_config(
-    model: str, *, modality: Modality | None = None, proactivity: bool = False, affective_dialog: bool = False
+    model: str,
+    *,
+    modality: Modality | None = None,
+    proactivity: bool = False,
+    affective_dialog: bool = False,
+    vad: Literal["server", "off"] = "server",
 ) -> RunConfig:
     """The settings of a call on `model`.
 
     Without `modality`, models that speak (native audio, 3.x, the embedded agent) answer in AUDIO with transcripts of
-    both sides, the others in TEXT. Proactivity and affective dialog are only asked of native audio models.
+    both sides, the others in TEXT. Proactivity and affective dialog are only asked of native audio models. With `vad`
+    off, the client says when the user begins and ends to speak.
     """
     speaks = answers_by_voice_only(model) or is_local(model)
     wanted = modality or (Modality.AUDIO if speaks else Modality.TEXT)
@@ -58,6 +75,7 @@ def live_run_config(
         response_modalities=[wanted],
         input_audio_transcription=AudioTranscriptionConfig() if voice else None,
         output_audio_transcription=AudioTranscriptionConfig() if voice else None,
+        realtime_input_config=_CLIENT_DETECTS.model_copy(deep=True) if vad == "off" else None,
         session_resumption=SessionResumptionConfig() if is_gemini(model) else None,
         proactivity=ProactivityConfig(proactive_audio=True) if proactivity and native else None,
         enable_affective_dialog=True if affective_dialog and native else None,

@@ -1,12 +1,14 @@
 """`WS /ws/{user_id}/{session_id}`: binary PCM and JSON messages up, every Event down as JSON (spec/live.md §3.3).
 
-Query: `proactivity`, `affective_dialog` (bool, native audio models), `modality` (`AUDIO` or `TEXT`, ours). A frame that
-cannot be understood is answered with an error message, and the session lives on.
+Query: `proactivity`, `affective_dialog` (bool, native audio models); ours: `modality` (`AUDIO` or `TEXT`) and `vad`
+(`off`: the client says when the user speaks). Ours too: what a client tells of its player, the clocks, and `interrupt`.
+A frame that cannot be understood is answered with an error message, and the session lives on.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Any, Literal
 
 import msgspec
 from fastapi import APIRouter, WebSocket
@@ -20,10 +22,13 @@ from fullduplex.turns.media_queue import Limits, audio_seconds
 from fullduplex.types.binary import decode_base64
 from fullduplex.types.config import Modality
 from fullduplex.types.content import Blob, Content, Part
+from fullduplex.types.playout import TurnTimes
+from fullduplex.types.struct import encode_json
 
 PCM = "audio/pcm;rate=16000"
 JPEG = "image/jpeg"
 
+_END_OF_TIME = 1e15
 _LONGEST_AUDIO_S = Limits().max_audio_s
 
 
@@ -39,6 +44,7 @@ def router(host: Host) -> APIRouter:
         proactivity: bool = False,
         affective_dialog: bool = False,
         modality: Modality | None = None,
+        vad: Literal["server", "off"] = "server",
     ) -> None:
         await websocket.accept()
         run_config = live_run_config(
@@ -46,6 +52,7 @@ def router(host: Host) -> APIRouter:
             modality=modality,
             proactivity=proactivity,
             affective_dialog=affective_dialog,
+            vad=vad,
         )
         wire = BidiDemo(host.settings.max_message_bytes)
         await Call(host, websocket, wire, user_id=user_id, session_id=session_id, run_config=run_config).run()
@@ -65,12 +72,12 @@ class BidiDemo:
         """Every event, whole."""
         return event.model_dump_json(exclude_none=True, by_alias=True)
 
-    def read(self, frame: str | bytes, queue: LiveRequestQueue) -> None:
-        """See `WireProtocol`."""
+    def read(self, frame: str | bytes, queue: LiveRequestQueue) -> str | None:
+        """See `WireProtocol`. The answer is the one to a `clock` message."""
         if not isinstance(frame, str):
             if frame:
                 queue.send_realtime(audio_blob(frame, PCM))
-            return
+            return None
         message = read_object(frame, self._max_message_bytes)
         match message.get("type"):
             case "text":
@@ -90,8 +97,34 @@ class BidiDemo:
                 queue.send_activity_end()
             case "audio_stream_end":
                 queue.send_audio_stream_end()
-            case other:
-                raise InvalidInput(f"no message has the type {str(other)[:40]!r}", code="invalid_message", field="type")
+            case _:
+                return _read_aside(message, queue)
+        return None
+
+
+def _read_aside(message: dict[str, Any], queue: LiveRequestQueue) -> str | None:
+    """What a client says to the server and not to the model, and the answer, if there is one."""
+    match message.get("type"):
+        case "playout":
+            response_id = required(message, "response_id")
+            queue.send_playout(response_id, time_in(message, "played_ms"), flag(message, "cleared"))
+        case "turn_times":
+            spoke = None if message.get("speech_end_at") is None else time_in(message, "speech_end_at")
+            times = TurnTimes(
+                response_id=required(message, "response_id"),
+                first_audible_at=time_in(message, "first_audible_at"),
+                speech_end_at=spoke,
+            )
+            queue.send_turn_times(times)
+        case "interrupt":
+            queue.interrupt()
+        case "clock":
+            taken = time.time() * 1000
+            asked = time_in(message, "t0")
+            return encode_json({"type": "clock", "t0": asked, "t1": taken, "t2": time.time() * 1000}).decode()
+        case other:
+            raise InvalidInput(f"no message has the type {str(other)[:40]!r}", code="invalid_message", field="type")
+    return None
 
 
 def read_object(text: str, max_bytes: int) -> dict[str, Any]:
@@ -112,6 +145,22 @@ def required(message: dict[str, Any], field: str) -> str:
     value = message.get(field)
     if not isinstance(value, str) or not value:
         raise InvalidInput(f"`{field}` must be text and not empty", code="invalid_message", field=field)
+    return value
+
+
+def time_in(message: dict[str, Any], field: str) -> float:
+    """The time in `field`, in the unit of the field; `InvalidInput` when it is no number or a negative one."""
+    value = message.get(field)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _END_OF_TIME:
+        raise InvalidInput(f"`{field}` must be a time: a number, not negative", code="invalid_message", field=field)
+    return float(value)
+
+
+def flag(message: dict[str, Any], field: str) -> bool:
+    """The truth value in `field`, false when it is missing; `InvalidInput` when it is none."""
+    value = message.get(field, False)
+    if not isinstance(value, bool):
+        raise InvalidInput(f"`{field}` must be true or false", code="invalid_message", field=field)
     return value
 
 

@@ -4,6 +4,7 @@
  * transcripts belong.
  */
 
+import { noteHeard } from "./heard.js";
 import { ItemList } from "./item_list.js";
 import { stateOfResponse } from "./items.js";
 import { Speech } from "./speech.js";
@@ -27,6 +28,10 @@ export class Conversation {
     this.awaitingAgent = false;
     /** @type {Map<string, MessageItem>} text bubbles that still grow, by author and kind */
     this.texts = new Map();
+    /** @type {{of: import("./types.js").TurnLatency, turn: number} | null} of an answer that has no bubble yet */
+    this.latency = null;
+    /** The response that is coming: the event with its first audio, and the turn it is in. */
+    this.response = { id: "", turn: 0, goesOn: false };
   }
 
   /** What is shown, in order. */
@@ -108,6 +113,10 @@ export class Conversation {
     }
     if (event.outputTranscription) this.#hearAgent(event.outputTranscription, author, now);
     if (event.interrupted) this.#interrupt();
+    if (event.heard) this.#wasHeard(event.heard.text ?? "");
+    this.#follow(event);
+    if (event.latency) this.latency = { of: event.latency, turn: this.#turnOf(event.latency.responseId) };
+    this.#showLatency();
     if (event.turnComplete) {
       if (event.turnCompleteReason && this.awaitingAgent) this.#unanswered(event.turnCompleteReason);
       this.#completeTurn(now);
@@ -215,6 +224,49 @@ export class Conversation {
     this.awaitingAgent = false;
     this.speech.interrupt();
     this.#closeTexts();
+  }
+
+  /** Of an answer that was cut, the user heard this much. @param {string} heard */
+  #wasHeard(heard) {
+    const cut = this.#agentMessages().findLast((item) => item.interrupted);
+    if (!cut) return;
+    const { turn, author, source } = cut;
+    const bubbles = this.#agentMessages().filter(
+      (item) => item.turn === turn && item.author === author && item.source === source && item.key <= cut.key,
+    );
+    noteHeard(bubbles, heard);
+    for (const bubble of bubbles) this.list.update(bubble);
+  }
+
+  /** @param {LiveEvent} event */
+  #follow(event) {
+    if (!this.response.goesOn && event.content?.parts?.some((part) => part.inlineData)) {
+      this.response = { id: event.id ?? "", turn: this.speech.turn, goesOn: true };
+    }
+    if (event.interrupted || event.turnComplete) this.response.goesOn = false;
+  }
+
+  /** @param {string | undefined} responseId of the latest response, whose turn may be over already */
+  #turnOf(responseId) {
+    return responseId === this.response.id ? this.response.turn : this.speech.turn;
+  }
+
+  /** The time that an answer took stands at its bubble, once there is one. */
+  #showLatency() {
+    if (!this.latency) return;
+    const { of, turn } = this.latency;
+    const item = this.#agentMessages().findLast((message) => message.turn === turn);
+    if (!item || item.interrupted || item.latency) return;
+    item.latency = of;
+    this.latency = null;
+    this.list.update(item);
+  }
+
+  #agentMessages() {
+    return this.items.filter(
+      /** @returns {item is MessageItem} */
+      (item) => item.kind === "message" && item.role === "agent" && !item.thought,
+    );
   }
 
   /** @param {number} now */

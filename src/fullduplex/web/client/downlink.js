@@ -1,6 +1,6 @@
 /**
- * What a frame from the server means: text frames hold one Event or one error answer as JSON. The decoder is a table by
- * frame kind, so that a binary audio downlink, once negotiated, is one more entry and touches nothing else. Pure.
+ * What a frame from the server means: text frames hold one Event, one error answer or the time as JSON. The decoder is a
+ * table by frame kind, so that a binary audio downlink, once negotiated, is one more entry and touches nothing else. Pure.
  */
 
 import { decodeBase64 } from "./base64.js";
@@ -9,12 +9,14 @@ import { bytesToInt16, rateOf } from "./pcm.js";
 /**
  * @typedef {import("./types.js").LiveEvent} LiveEvent
  * @typedef {import("./types.js").ErrorAnswer} ErrorAnswer
+ * @typedef {import("./clock.js").Answer} ClockAnswer
  *
  * @typedef {{pcm: Int16Array<ArrayBuffer>, rate: number}} AudioChunk
  *
  * @typedef {object} Decoded
  * @property {LiveEvent | null} event
  * @property {ErrorAnswer | null} refusal
+ * @property {ClockAnswer | null} clock
  * @property {AudioChunk[]} audio in order of playing
  * @property {string | null} problem why the frame could not be read
  *
@@ -39,9 +41,12 @@ export function audioOf(event) {
   return chunks;
 }
 
+/** @type {Decoded} */
+const NOTHING = { event: null, refusal: null, clock: null, audio: [], problem: null };
+
 /** @param {string} problem @returns {Decoded} */
 function unreadable(problem) {
-  return { event: null, refusal: null, audio: [], problem };
+  return { ...NOTHING, problem };
 }
 
 /**
@@ -60,11 +65,12 @@ export function decodeTextFrame(frame) {
   if (message === null || typeof message !== "object" || Array.isArray(message)) {
     return unreadable("The server sent a frame that is not a JSON object.");
   }
-  if (message.type === "error") return { event: null, refusal: message, audio: [], problem: null };
+  if (message.type === "error") return { ...NOTHING, refusal: message };
+  if (message.type === "clock") return { ...NOTHING, clock: message };
   try {
-    return { event: message, refusal: null, audio: audioOf(message), problem: null };
+    return { ...NOTHING, event: message, audio: audioOf(message) };
   } catch (error) {
-    return { event: message, refusal: null, audio: [], problem: `Audio could not be decoded: ${String(error)}` };
+    return { ...NOTHING, event: message, problem: `Audio could not be decoded: ${String(error)}` };
   }
 }
 

@@ -55,6 +55,15 @@ export function describeSent({ message, bytes }) {
     : { message, audio: false, bytes: 0 };
 }
 
+/**
+ * Whether this is one of the reports on playing that come ten times a second: to be kept, not to be shown.
+ *
+ * @param {LogEntry} entry
+ */
+export function isRoutine({ direction, message }) {
+  return direction === "up" && message.type === "playout" && !message.cleared;
+}
+
 /** The newest entries, oldest first. */
 export class EventLog {
   constructor() {

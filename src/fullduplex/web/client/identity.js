@@ -57,3 +57,17 @@ export function socketUrl(page, user, session) {
   const scheme = page.protocol === "https:" ? "wss:" : "ws:";
   return `${scheme}//${page.host}/ws/${encodeURIComponent(user)}/${encodeURIComponent(session)}`;
 }
+
+/**
+ * The same address with the server's voice detection on or off.
+ *
+ * @param {string} url
+ * @param {"server" | "off"} vad
+ * @returns {string}
+ */
+export function withDetection(url, vad) {
+  const address = new URL(url);
+  if (vad === "off") address.searchParams.set("vad", "off");
+  else address.searchParams.delete("vad");
+  return address.href;
+}

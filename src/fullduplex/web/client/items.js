@@ -13,6 +13,8 @@
  * @property {boolean} interrupted
  * @property {boolean} thought
  * @property {number} turn
+ * @property {string} [heard] of an answer that was cut: the words that the user heard; it may go on in the next bubble
+ * @property {import("./types.js").TurnLatency} [latency] of the answer that begins here
  *
  * @typedef {object} ImageItem
  * @property {"image"} kind

@@ -14,43 +14,90 @@
 
 import { Downlink } from "./downlink.js";
 import { EventLog, describeSent, withoutMedia } from "./event_log.js";
-import { Player } from "./player.js";
+import { withDetection } from "./identity.js";
+import { Microphone } from "./microphone.js";
 import { Probe } from "./probe.js";
-import { Recorder } from "./recorder.js";
 import { LiveSocket } from "./socket.js";
+import { Speaker } from "./speaker.js";
+import { Timekeeper } from "./timekeeper.js";
+import { Uplink } from "./uplink.js";
 
 /**
+ * @typedef {import("./uplink.js").MicMode} MicMode
+ *
  * @typedef {object} ClientOptions
  * @property {string} url the WebSocket's
  * @property {boolean} [rawMic] switch the browser's own voice processing off
  * @property {number} [frameMs] length of a microphone frame, in ms
  * @property {boolean} [probe] record the level of every render quantum (client.probe)
+ * @property {boolean} [gate] find the user's speech here, and send nothing else (see speech_gate.js)
+ * @property {import("./speech_gate.js").GateOptions} [voice] what counts as speech
  */
 
 /** Talks with an agent. */
 export class LiveClient extends EventTarget {
   /** @param {ClientOptions} options */
-  constructor({ url, rawMic = false, frameMs = 20, probe = false }) {
+  constructor({ url, rawMic = false, frameMs = 20, probe = false, gate = false, voice = {} }) {
     super();
-    this.recorderOptions = { raw: rawMic, frameMs, probe };
     this.socket = new LiveSocket(url);
     this.downlink = new Downlink();
     this.log = new EventLog();
     this.probe = probe ? new Probe() : null;
-    /** @type {Player | null} null until a gesture of the user allows sound */
-    this.player = null;
-    /** @type {Promise<Player> | null} */
-    this.playerStarting = null;
-    /** @type {Recorder | null} null while the microphone is off */
-    this.recorder = null;
-    this.muted = false;
-    /** Number of the response whose audio comes now: counts up at each end of turn and interruption. */
-    this.response = 1;
-    /** Bytes of the agent's audio that came before a gesture of the user allowed sound, and were lost. */
-    this.unheardBytes = 0;
-    this.socket.addEventListener("status", (event) => this.#status(detailOf(event)));
-    this.socket.addEventListener("frame", (event) => this.#receive(detailOf(event)));
-    this.socket.addEventListener("sent", (event) => this.#logged("up", describeSent(detailOf(event))));
+    this.speaker = new Speaker(this.probe);
+    this.timekeeper = new Timekeeper(this.socket);
+    this.uplink = new Uplink(this.socket, gate ? "gate" : "open", voice);
+    this.microphone = new Microphone(this.uplink, { raw: rawMic, frameMs, probe }, this.probe);
+    this.setUrl(url);
+    const from = this.#listen.bind(this);
+    from(this.socket, "status", (status) => this.#status(status));
+    from(this.socket, "frame", (frame) => this.#receive(frame));
+    from(this.socket, "sent", (sent) => this.#logged("up", describeSent(sent)));
+    from(this.speaker, "playing", (playing) => this.#emit("playing", playing));
+    from(this.speaker, "level", (rms) => this.#emit("agentlevel", rms));
+    from(this.microphone, "level", (rms) => this.#emit("miclevel", rms));
+    from(this.microphone, "on", (on) => this.#emit("mic", on));
+    from(this.speaker, "report", (report) => this.socket.sendMessage(report));
+    from(this.speaker, "sound", (sound) => this.#tellTimes(sound));
+  }
+
+  /** The agent's voice; null until a gesture of the user allows sound. */
+  get player() {
+    return this.speaker.player;
+  }
+
+  /** What the microphone records with; null while it is off. */
+  get recorder() {
+    return this.microphone.recorder;
+  }
+
+  /** Whether the agent is inaudible. */
+  get muted() {
+    return this.speaker.muted;
+  }
+
+  /** Bytes of the agent's audio that came before a gesture of the user allowed sound, and were lost. */
+  get unheardBytes() {
+    return this.speaker.unheardBytes;
+  }
+
+  /** @param {string} url for the next connection */
+  setUrl(url) {
+    this.socket.url = withDetection(url, this.uplink.mode === "open" ? "server" : "off");
+  }
+
+  /**
+   * Choose what of the microphone goes up. The server's voice detection belongs to a connection, so a new one is made.
+   *
+   * @param {MicMode} mode
+   */
+  setMode(mode) {
+    if (mode === this.uplink.mode) return;
+    this.uplink.setMode(mode);
+    this.setUrl(this.socket.url);
+    if (!["connecting", "open", "waiting"].includes(this.socket.state)) return;
+    this.speaker.silence();
+    this.socket.close();
+    this.connect();
   }
 
   /** Connect and stay connected. */
@@ -62,13 +109,12 @@ export class LiveClient extends EventTarget {
   async close() {
     await this.stopMicrophone();
     this.socket.close();
-    await this.player?.close();
-    this.player = null;
-    this.playerStarting = null;
+    await this.speaker.close();
   }
 
   /** @param {string} text @returns {boolean} false when there is no connection */
   sendText(text) {
+    this.uplink.forgetSpeech();
     return this.socket.sendText(text);
   }
 
@@ -77,14 +123,9 @@ export class LiveClient extends EventTarget {
     return this.socket.sendImage(bytes, mimeType);
   }
 
-  /**
-   * Make the agent audible. Call it from a gesture of the user; again is harmless.
-   *
-   * @returns {Promise<Player>}
-   */
+  /** Make the agent audible. Call it from a gesture of the user; again is harmless. */
   startPlayer() {
-    this.playerStarting ??= this.#makePlayer();
-    return this.playerStarting;
+    return this.speaker.start();
   }
 
   /**
@@ -96,49 +137,46 @@ export class LiveClient extends EventTarget {
     if (this.recorder) return;
     if (["elsewhere", "failed"].includes(this.socket.state)) this.connect(); // who speaks here wants to go on here
     await this.startPlayer(); // first, while the gesture still counts
-    const recorder = await Recorder.start(this.recorderOptions);
-    this.recorder = recorder;
-    this.probe?.watchMicrophone(recorder);
-    recorder.addEventListener("frame", (event) => {
-      const { pcm, rms } = detailOf(event);
-      this.#emit("miclevel", rms);
-      this.socket.sendAudio(pcm);
-    });
-    recorder.addEventListener("ended", () => void this.stopMicrophone());
-    this.#emit("mic", true);
+    await this.microphone.start();
   }
 
   /** Switch the microphone off and tell the agent so. */
-  async stopMicrophone() {
-    const recorder = this.recorder;
-    if (!recorder) return;
-    this.recorder = null;
-    await recorder.stop();
-    this.socket.sendAudioStreamEnd();
-    this.#emit("miclevel", 0);
-    this.#emit("mic", false);
+  stopMicrophone() {
+    return this.microphone.stop();
   }
 
   /** @param {boolean} muted whether the agent is inaudible */
   setMuted(muted) {
-    this.muted = muted;
-    this.player?.setMuted(muted);
+    this.speaker.setMuted(muted);
+  }
+
+  /** Silence the agent at once, and let it know. */
+  interrupt() {
+    this.speaker.silence();
+    this.socket.sendInterrupt();
+  }
+
+  /** In the mode `push`, with the microphone on: the user speaks from now on. */
+  holdToTalk() {
+    if (this.recorder && this.uplink.mode === "push") this.uplink.hold();
+  }
+
+  /** The user has spoken. */
+  releaseToTalk() {
+    this.uplink.release(performance.now());
   }
 
   /** @param {import("./socket.js").SocketStatus} status */
   #status(status) {
+    if (status.state === "open") {
+      this.timekeeper.start();
+      this.uplink.reconnected();
+    } else {
+      this.timekeeper.stop();
+      this.speaker.forget();
+    }
     if (["elsewhere", "failed"].includes(status.state)) void this.stopMicrophone(); // nobody here listens now
     this.#emit("status", status);
-  }
-
-  async #makePlayer() {
-    const player = await Player.create({ probe: this.probe !== null });
-    player.setMuted(this.muted);
-    player.addEventListener("playing", (event) => this.#emit("playing", detailOf(event).playing));
-    player.addEventListener("level", (event) => this.#emit("agentlevel", detailOf(event).rms));
-    this.probe?.watchPlayer(player);
-    this.player = player;
-    return player;
   }
 
   /**
@@ -147,16 +185,11 @@ export class LiveClient extends EventTarget {
    * @param {string | ArrayBuffer} frame
    */
   #receive(frame) {
-    const { event, refusal, audio, problem } = this.downlink.decode(frame);
-    if (event?.interrupted) {
-      this.player?.clear();
-      this.response += 1;
-    }
-    for (const { pcm, rate } of audio) {
-      if (this.player) this.player.push(pcm, this.response, rate);
-      else this.unheardBytes += pcm.byteLength;
-    }
-    if (event?.turnComplete) this.response += 1;
+    const { event, refusal, clock, audio, problem } = this.downlink.decode(frame);
+    if (event?.interrupted) this.speaker.interrupted();
+    this.speaker.play(audio, event?.id ?? "");
+    if (event?.turnComplete) this.speaker.next();
+    if (clock) this.timekeeper.hear(clock);
     if (event?.errorCode && event.recoverable === false) this.socket.hopeless = true;
     if (event) {
       this.#logged(event.errorCode ? "error" : "down", withoutMedia(event));
@@ -172,6 +205,12 @@ export class LiveClient extends EventTarget {
     }
   }
 
+  /** @param {{id: string, at: number}} sound the first of a response */
+  #tellTimes({ id, at }) {
+    const times = this.timekeeper.turnTimes(id, at, this.uplink.takeSpeechBefore(at));
+    if (times) this.socket.sendMessage(times);
+  }
+
   /**
    * @param {"up" | "down" | "error"} direction
    * @param {{message: any, audio: boolean, bytes: number}} what
@@ -184,9 +223,9 @@ export class LiveClient extends EventTarget {
   #emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
-}
 
-/** @param {Event} event @returns {any} */
-function detailOf(event) {
-  return /** @type {CustomEvent} */ (event).detail;
+  /** @param {EventTarget} source @param {string} name @param {(detail: any) => void} handle */
+  #listen(source, name, handle) {
+    source.addEventListener(name, (event) => handle(/** @type {CustomEvent} */ (event).detail));
+  }
 }

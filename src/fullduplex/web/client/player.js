@@ -2,7 +2,8 @@
  * The agent's voice: an AudioContext at 24,000 Hz with the player worklet, a volume and its books. It must be made
  * after a gesture of the user, or the browser keeps it silent until one.
  *
- * Events: `level` (detail: LevelReport), `playing` (detail: {playing, frame}), `cleared` (detail: {frame}).
+ * Events: `level` (detail: LevelReport), `playing` (detail: {playing, frame}), `progress` (detail: ProgressReport, ten
+ * times a second while anything plays), `cleared` (detail: ProgressReport with the interrupted `response`).
  */
 
 import { OUTPUT_RATE, floatToInt16, int16ToFloat } from "./pcm.js";
@@ -10,7 +11,9 @@ import { Resampler } from "./resampler.js";
 
 /**
  * @typedef {import("../worklets/ring_buffer.js").ResponseBook} ResponseBook
+ * @typedef {import("../worklets/ring_buffer.js").Progress} Progress
  * @typedef {{frame: number, rms: number, rendered: number}} LevelReport
+ * @typedef {{frame: number, responses: Progress[], response?: number}} ProgressReport
  *
  * @typedef {object} PlayerStats  all in samples
  * @property {number} received
@@ -91,15 +94,49 @@ export class Player extends EventTarget {
     this.unstarted = this.context.state === "running" ? 0 : this.unstarted + samples.length;
     if (this.unstarted > MOST_UNSTARTED) {
       this.refused += samples.length;
+      this.skip(samples.length, response);
       return;
     }
-    this.node.port.postMessage({ command: "push", pcm: samples, response }, [samples.buffer]);
+    const { latency } = this;
+    this.node.port.postMessage({ command: "push", pcm: samples, response, latency }, [samples.buffer]);
   }
 
-  /** Fall silent at once and forget what waits. */
-  clear() {
-    this.node.port.postMessage({ command: "endOfAudio" });
+  /**
+   * Tell the books of samples that will never be played, so that what comes after them keeps its place.
+   *
+   * @param {number} count
+   * @param {number} response
+   */
+  skip(count, response) {
+    if (count > 0) this.node.port.postMessage({ command: "skip", count, response });
+  }
+
+  /**
+   * Fall silent at once and forget what waits; a `cleared` event tells how far it had come.
+   *
+   * @param {number} response the one that is interrupted
+   */
+  clear(response) {
+    this.node.port.postMessage({ command: "endOfAudio", response, latency: this.latency });
     this.resamplers.clear();
+  }
+
+  /** Seconds from rendering to the speaker, as far as the browser knows. */
+  get latency() {
+    return this.context.outputLatency || this.context.baseLatency || 0;
+  }
+
+  /**
+   * When a frame leaves the speaker.
+   *
+   * @param {number} frame of the audio clock
+   * @returns {number} ms on the clock of performance.now()
+   */
+  timeOf(frame) {
+    const { contextTime = 0, performanceTime = 0 } = this.context.getOutputTimestamp?.() ?? {};
+    const at = frame / this.context.sampleRate;
+    if (performanceTime > 0) return performanceTime + (at - contextTime) * 1_000;
+    return performance.now() + (at - this.context.currentTime + this.latency) * 1_000;
   }
 
   /** @param {boolean} muted the books go on as if it were heard */

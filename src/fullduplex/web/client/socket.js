@@ -101,6 +101,11 @@ export class LiveSocket extends EventTarget {
     return this.sendMessage({ type: "activity_end" });
   }
 
+  /** The user wants the agent to stop speaking. */
+  sendInterrupt() {
+    return this.sendMessage({ type: "interrupt" });
+  }
+
   /** No more audio for now: the microphone is off. */
   sendAudioStreamEnd() {
     return this.sendMessage({ type: "audio_stream_end" });
@@ -113,11 +118,22 @@ export class LiveSocket extends EventTarget {
    * @returns {boolean} false when the socket is not open
    */
   sendMessage(message) {
-    if (!this.webSocket || !this.isOpen) return false;
+    const bytes = this.sendUnlogged(message);
+    if (bytes > 0) this.#emit("sent", { message, bytes });
+    return bytes > 0;
+  }
+
+  /**
+   * Send one JSON message that is no part of the conversation, and tell nobody.
+   *
+   * @param {Record<string, unknown>} message
+   * @returns {number} its length; 0 when the socket is not open
+   */
+  sendUnlogged(message) {
+    if (!this.webSocket || !this.isOpen) return 0;
     const frame = JSON.stringify(message);
     this.webSocket.send(frame);
-    this.#emit("sent", { message, bytes: frame.length });
-    return true;
+    return frame.length;
   }
 
   /**

@@ -19,6 +19,19 @@
  * @typedef {{text?: string, finished?: boolean, languageCode?: string}} Transcription
  * @typedef {{promptTokenCount?: number, candidatesTokenCount?: number, totalTokenCount?: number}} UsageMetadata
  *
+ * @typedef {{responseId?: string, text?: string, playedMs?: number, estimated?: boolean}} Heard
+ *
+ * @typedef {object} TurnLatency  moments in s since the epoch, spans in ms; what nobody could know is missing
+ * @property {string} [responseId]
+ * @property {number} [speechEndAt] the user last spoke
+ * @property {number} [serverInAt] that arrived at the server
+ * @property {number} [modelOutAt] it went to the model
+ * @property {number} [firstByteAt] the model's first audio came
+ * @property {number} [leadingSilenceMs] how much of that was silence
+ * @property {number} [serverOutAt] it left the server
+ * @property {number} [firstAudibleAt] it was heard
+ * @property {number} [totalMs]
+ *
  * @typedef {object} LiveEvent
  * @property {string} [id]
  * @property {string} [author]
@@ -38,6 +51,8 @@
  * @property {{voiceActivityType?: string}} [voiceActivity]
  * @property {{transferToAgent?: string}} [actions]
  * @property {string[]} [longRunningToolIds]
+ * @property {Heard} [heard] what the user heard of an answer
+ * @property {TurnLatency} [latency] where the time before an answer went
  * @property {string} [errorCode]
  * @property {string} [errorMessage]
  * @property {boolean} [recoverable] with an error: whether the conversation goes on

@@ -3,6 +3,8 @@
  * indicator and its scroll position.
  */
 
+import { covered } from "../client/heard.js";
+import { latencyInWords, latencyParts } from "../client/latency.js";
 import { make } from "./dom.js";
 
 /**
@@ -124,10 +126,32 @@ function fillMessage(row, item) {
   row.className = ["row", item.role, item.source, ...flags.filter(Boolean)].join(" ");
   // A screen reader reads a bubble once it is whole, not delta by delta.
   row.setAttribute("aria-busy", String(item.streaming));
-  const bubble = /** @type {HTMLElement} */ (row.querySelector(".bubble"));
-  if (bubble.textContent !== item.text) bubble.textContent = item.text;
-  if (item.interrupted && !row.querySelector(".tag")) row.append(make("span", "tag tag-cut", "Interrupted"));
+  fillBubble(/** @type {HTMLElement} */ (row.querySelector(".bubble")), item);
+  if (item.interrupted && !row.querySelector(".tag-cut")) row.append(make("span", "tag tag-cut", "Interrupted"));
+  const took = item.latency && !row.querySelector(".tag-time") && latencyInWords(item.latency);
+  if (item.latency && took) {
+    const tag = make("span", "tag tag-time", took);
+    tag.title = latencyParts(item.latency);
+    row.append(tag);
+  }
   return row;
+}
+
+/**
+ * The text; of an answer that was cut, what nobody heard is marked as such.
+ *
+ * @param {HTMLElement} bubble
+ * @param {MessageItem} item
+ */
+function fillBubble(bubble, item) {
+  const { length } = item.heard === undefined ? item.text : covered(item.text, item.heard);
+  if (length === item.text.length) {
+    if (bubble.textContent !== item.text || bubble.childElementCount > 0) bubble.textContent = item.text;
+    return;
+  }
+  const unheard = make("s", "unheard", item.text.slice(length));
+  unheard.title = "You did not hear this";
+  bubble.replaceChildren(item.text.slice(0, length), unheard);
 }
 
 /** @param {ImageItem} item */

@@ -2,6 +2,8 @@
  * One line about each message on the wire, for the event console: an emoji for its kind, a label, and whose it is. Pure.
  */
 
+import { latencyInWords } from "../client/latency.js";
+
 /**
  * @typedef {import("../client/event_log.js").LogEntry} LogEntry
  * @typedef {{emoji: string, label: string, author: string}} Summary
@@ -15,6 +17,9 @@ const SENT = {
   activity_start: ["🟢", "Activity start"],
   activity_end: ["⚪", "Activity end"],
   audio_stream_end: ["🔇", "Audio stream end"],
+  interrupt: ["✋", "Stop"],
+  playout: ["🎧", "Playout"],
+  turn_times: ["⏱️", "Turn times"],
 };
 
 /** @param {string} text @param {number} [most] */
@@ -26,6 +31,11 @@ function short(text, most = 80) {
 /** @param {import("../client/types.js").Transcription} heard @param {string} who */
 function heardLabel(heard, who) {
   return `${who}${heard.finished ? "" : " (partial)"}: ${short(heard.text ?? "")}`;
+}
+
+/** @param {import("../client/types.js").Heard} heard */
+function heardByUser({ text, estimated }) {
+  return `Cut off; the user heard${estimated ? " (estimated)" : ""}: ${short(text ?? "")}`;
 }
 
 /** @param {import("../client/types.js").UsageMetadata} usage */
@@ -52,10 +62,12 @@ function eventLine(event, bytes) {
   if (event.errorCode || event.errorMessage) return ["❌", `${event.errorCode ?? "Error"}: ${event.errorMessage ?? ""}`];
   if (event.inputTranscription) return ["🎙️", heardLabel(event.inputTranscription, "Heard")];
   if (event.outputTranscription) return ["📝", heardLabel(event.outputTranscription, "Spoken")];
+  if (event.heard) return [event.interrupted ? "✋" : "🎧", heardByUser(event.heard)];
   if (event.turnComplete) return event.interrupted ? ["✋", "Turn complete, interrupted"] : ["✅", "Turn complete"];
   const part = event.content?.parts?.[0];
   if (event.interrupted) return ["✋", part?.text ? `Interrupted: ${short(part.text)}` : "Interrupted"];
   if (part) return partLine(part, event.partial === true, bytes);
+  if (event.latency) return ["⏱️", latencyInWords(event.latency) ?? "Latency"];
   if (event.usageMetadata) return ["📊", usageLabel(event.usageMetadata)];
   if (event.generationComplete) return ["🏁", "Generation complete"];
   if (event.goAway) return ["👋", "The model's connection will be renewed"];

@@ -4,10 +4,12 @@
  * `window.fullduplex` is a handle for tests and the curious: `client`, `conversation`, and live views of `player`,
  * `recorder`, `probe` and `events` (LogEntry list with arrival times on the clock of performance.now()).
  * Address parameters: `raw_mic=1` no voice processing by the browser, `frame_ms=40` length of microphone frames,
- * `probe=1` record output and microphone levels, `user=…`, `session=…` ids of one's own.
+ * `probe=1` record output and microphone levels, `speech_level=0.05`, `silence_ms=2000` what counts as speech and as its
+ * end, `user=…`, `session=…` ids of one's own.
  */
 
 import { Conversation, TAKEN_OVER } from "../client/conversation.js";
+import { isRoutine } from "../client/event_log.js";
 import { forgetSession, sessionId, socketUrl, userId } from "../client/identity.js";
 import { describeRefusal } from "../client/items.js";
 import { LiveClient } from "../client/live_client.js";
@@ -17,6 +19,8 @@ import { CameraDialog } from "./camera.js";
 import { EventConsole } from "./console.js";
 import { consoleLines } from "./console_lines.js";
 import { byId } from "./dom.js";
+import { StopButton } from "./stop_button.js";
+import { TalkMode } from "./talk_mode.js";
 import { VoiceBar, listen } from "./voice_bar.js";
 
 const query = new URLSearchParams(location.search);
@@ -25,6 +29,10 @@ const client = new LiveClient({
   rawMic: query.get("raw_mic") === "1",
   frameMs: Number(query.get("frame_ms")) || 20,
   probe: query.get("probe") === "1",
+  voice: {
+    threshold: Number(query.get("speech_level")) || undefined,
+    silenceMs: Number(query.get("silence_ms")) || undefined,
+  },
 });
 let conversation = new Conversation();
 
@@ -37,6 +45,8 @@ const muteButton = byId("muteButton", HTMLButtonElement);
 const messages = new MessageList(byId("messages", HTMLElement), byId("scroller", HTMLElement), () => client.connect());
 const eventConsole = new EventConsole();
 const voiceBar = new VoiceBar(client, (problem) => draw(conversation.addNote(problem, "error")));
+new StopButton(client);
+new TalkMode(client, () => draw(conversation.connectionLost())); // what was under way on the old connection ends
 const camera = new CameraDialog((picture) => void sendPicture(picture));
 
 function pageSocketUrl() {
@@ -97,9 +107,9 @@ function showStatus(now) {
 
 function newConversation() {
   forgetSession();
-  client.player?.clear();
+  client.speaker.silence();
   client.socket.close();
-  client.socket.url = pageSocketUrl();
+  client.setUrl(pageSocketUrl());
   conversation = new Conversation();
   messages.clear();
   eventConsole.clear();
@@ -122,6 +132,7 @@ function wireClient() {
   });
   listen(client, "problem", (problem) => draw(conversation.addNote(problem, "error")));
   listen(client, "log", (entry) => {
+    if (isRoutine(entry)) return;
     writeLine(entry);
     eventConsole.add(entry);
   });

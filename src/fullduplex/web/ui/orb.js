@@ -8,6 +8,9 @@
 const WAVES = 3;
 const SETTLED = 0.004;
 
+/** The shortest time between two pictures: 30 a second look smooth, and leave a slow processor free for the voices. */
+const FRAME_MS = 25;
+
 export class Orb {
   /** @param {HTMLCanvasElement[]} canvases which all show the same */
   constructor(canvases) {
@@ -52,6 +55,10 @@ export class Orb {
     this.running = true;
     let last = performance.now();
     const frame = (/** @type {number} */ now) => {
+      if (now - last < FRAME_MS) {
+        requestAnimationFrame(frame);
+        return;
+      }
       const seconds = Math.min(0.05, (now - last) / 1_000);
       last = now;
       this.#step(seconds);

@@ -87,6 +87,11 @@ export class VoiceBar {
     this.orb.setLevel("user", rms);
   }
 
+  /** @param {OrbState} state */
+  #word(state) {
+    return state === "listening" && this.client.uplink.mode === "push" ? "Ready" : WORDS[state];
+  }
+
   /** @param {Partial<{connected: boolean, microphone: boolean, playing: boolean, awaiting: boolean}>} changed */
   #show(changed) {
     Object.assign(this.now, changed);
@@ -94,7 +99,7 @@ export class VoiceBar {
     const heard = microphone && connected;
     const state = playing ? "speaking" : awaiting ? "thinking" : heard ? "listening" : "off";
     this.bar.dataset.state = state;
-    this.text.textContent = microphone && state === "off" ? "Not connected" : WORDS[state];
+    this.text.textContent = microphone && state === "off" ? "Not connected" : this.#word(state);
     this.orb.setState(state);
     if (!playing) this.orb.setLevel("agent", 0);
   }

@@ -3,10 +3,18 @@
  * because the ring was full, or were thrown away by an interruption. Pure, so that it is tested without a sound card.
  *
  * For every response, always: received = rendered + dropped + cleared + what still waits.
+ *
+ * A *position* counts samples of a response from its beginning, those included that were dropped before it: what was
+ * dropped was not rendered, and what is rendered after it still has its true place among the words.
  */
+
+import { RenderHistory } from "./render_history.js";
 
 /** Responses whose books are kept; older ones remain in the totals only. */
 const KEPT_RESPONSES = 64;
+
+/** A sample beyond this, of full scale, is no silence. */
+const AUDIBLE = 0.01;
 
 /**
  * @typedef {object} ResponseBook
@@ -17,6 +25,16 @@ const KEPT_RESPONSES = 64;
  * @property {number} cleared samples thrown away by `clear()`
  * @property {number | null} firstFrame audio-clock frame at which its first sample was rendered
  * @property {number | null} lastFrame audio-clock frame after its last rendered sample
+ * @property {number | null} audibleFrame audio-clock frame at which its first sample that is no silence was rendered
+ * @property {number} position after its last rendered sample
+ *
+ * @typedef {object} Progress  how far a response has come
+ * @property {number} response
+ * @property {number} position of what had left the speaker
+ * @property {number | null} audibleFrame
+ * @property {boolean} cut whether a `clear()` took some of it away
+ *
+ * @typedef {{book: ResponseBook, at: number, count: number}} Run  samples of a response; `at`: the position of the first
  */
 
 /** A ring buffer of float samples that remembers which response each sample belongs to. */
@@ -30,8 +48,9 @@ export class PlayoutBuffer {
     this.totals = { received: 0, rendered: 0, dropped: 0, cleared: 0, silent: 0 };
     /** @type {Map<number, ResponseBook>} */
     this.books = new Map();
-    /** @type {{book: ResponseBook, count: number}[]} waiting samples by response, oldest first */
+    /** @type {Run[]} what waits, oldest first */
     this.runs = [];
+    this.history = new RenderHistory();
   }
 
   /**
@@ -43,13 +62,13 @@ export class PlayoutBuffer {
   push(pcm, response) {
     const capacity = this.ring.length;
     const book = this.#book(response);
-    book.received += pcm.length;
-    this.totals.received += pcm.length;
     // More than the whole ring at once: its own beginning could never be played.
     const skipped = Math.max(0, pcm.length - capacity);
-    book.dropped += skipped;
-    this.totals.dropped += skipped;
+    this.skip(skipped, response);
     const fresh = skipped > 0 ? pcm.subarray(skipped) : pcm;
+    const at = book.received;
+    book.received += fresh.length;
+    this.totals.received += fresh.length;
     this.#take(Math.max(0, this.buffered + fresh.length - capacity), "dropped");
 
     let writeAt = (this.readAt + this.buffered) % capacity;
@@ -59,8 +78,21 @@ export class PlayoutBuffer {
     }
     this.buffered += fresh.length;
     const tail = this.runs.at(-1);
-    if (tail && tail.book === book) tail.count += fresh.length;
-    else if (fresh.length > 0) this.runs.push({ book, count: fresh.length });
+    if (tail && tail.book === book && tail.at + tail.count === at) tail.count += fresh.length;
+    else if (fresh.length > 0) this.runs.push({ book, at, count: fresh.length });
+  }
+
+  /**
+   * Enter samples in the books that will never be played here; what is pushed next comes after them.
+   *
+   * @param {number} count
+   * @param {number} response
+   */
+  skip(count, response) {
+    for (const books of [this.#book(response), this.totals]) {
+      books.received += count;
+      books.dropped += count;
+    }
   }
 
   /**
@@ -80,12 +112,29 @@ export class PlayoutBuffer {
     output.fill(0, count);
     this.totals.silent += output.length - count;
     this.#take(count, "rendered", frame);
+    this.history.forget(frame);
     return count;
   }
 
   /** Throw away all that waits: the agent was interrupted. */
   clear() {
     this.#take(this.buffered, "cleared");
+  }
+
+  /**
+   * How far the responses have come that were rendered of late or wait, oldest first.
+   *
+   * @param {number} frame audio-clock frame that leaves the speaker now: what is rendered, less output latency
+   * @returns {Progress[]}
+   */
+  progress(frame) {
+    const books = new Set([...this.history.books, ...this.runs.map(({ book }) => book)]);
+    return Array.from(books, (book) => ({
+      response: book.response,
+      position: this.history.positionAt(book, frame),
+      audibleFrame: book.audibleFrame,
+      cut: book.cleared > 0,
+    }));
   }
 
   /** @returns {ResponseBook[]} copies, oldest response first */
@@ -106,10 +155,8 @@ export class PlayoutBuffer {
       const run = this.runs[0];
       const taken = Math.min(left, run.count);
       run.book[column] += taken;
-      if (column === "rendered") {
-        run.book.firstFrame ??= frame + (count - left);
-        run.book.lastFrame = frame + (count - left) + taken;
-      }
+      if (column === "rendered") this.#note(run, taken, frame + (count - left), count - left);
+      run.at += taken;
       run.count -= taken;
       left -= taken;
       if (run.count === 0) this.runs.shift();
@@ -119,11 +166,36 @@ export class PlayoutBuffer {
     this.readAt = (this.readAt + count) % this.ring.length;
   }
 
+  /**
+   * Enter when samples are rendered.
+   *
+   * @param {Run} run
+   * @param {number} count of its samples, from its first on
+   * @param {number} frame
+   * @param {number} ahead how far behind `readAt` they stand in the ring
+   */
+  #note({ book, at }, count, frame, ahead) {
+    book.firstFrame ??= frame;
+    book.lastFrame = frame + count;
+    book.position = at + count;
+    book.audibleFrame ??= this.#firstAudible(this.readAt + ahead, count, frame);
+    this.history.add(book, at, count, frame);
+  }
+
+  /** @param {number} from @param {number} count @param {number} frame of the first @returns {number | null} */
+  #firstAudible(from, count, frame) {
+    for (let i = 0; i < count; i += 1) {
+      if (Math.abs(this.ring[(from + i) % this.ring.length]) > AUDIBLE) return frame + i;
+    }
+    return null;
+  }
+
   /** @param {number} response @returns {ResponseBook} */
   #book(response) {
     let book = this.books.get(response);
     if (!book) {
-      book = { response, received: 0, rendered: 0, dropped: 0, cleared: 0, firstFrame: null, lastFrame: null };
+      const none = { received: 0, rendered: 0, dropped: 0, cleared: 0, position: 0 };
+      book = { response, ...none, firstFrame: null, lastFrame: null, audibleFrame: null };
       this.books.set(response, book);
       const oldest = this.books.keys().next().value;
       if (this.books.size > KEPT_RESPONSES && oldest !== undefined) this.books.delete(oldest);

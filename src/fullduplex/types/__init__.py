@@ -58,6 +58,7 @@ from fullduplex.types.live import (
     VoiceActivity,
     VoiceActivityDetectionSignal,
 )
+from fullduplex.types.playout import Heard, PlayoutReport, TurnLatency, TurnTimes
 
 __all__ = [
     "ActivityEnd",
@@ -80,6 +81,7 @@ __all__ = [
     "FunctionResponse",
     "FunctionResponseScheduling",
     "GenerateContentConfig",
+    "Heard",
     "HistoryConfig",
     "LiveConnectConfig",
     "LiveServerContent",
@@ -93,6 +95,7 @@ __all__ = [
     "Modality",
     "ModalityTokenCount",
     "Part",
+    "PlayoutReport",
     "PrebuiltVoiceConfig",
     "ProactivityConfig",
     "RealtimeInputConfig",
@@ -107,6 +110,8 @@ __all__ = [
     "Transcription",
     "TranslationConfig",
     "TurnCoverage",
+    "TurnLatency",
+    "TurnTimes",
     "UsageMetadata",
     "UserContent",
     "VoiceActivity",

@@ -57,6 +57,7 @@ class Plan:
     memory_runs: int
     crowd_runs: int
     crowd_rounds: int
+    struck_sessions: int = 50
 
 
 class Bench:
@@ -76,8 +77,9 @@ class Bench:
                 child.close()
         self._child = self._driver = None
 
-    def window(self, sessions: int, seconds: float, warm: float) -> dict[str, Any]:
-        """One window; after one that failed the next starts with new processes."""
+    def window(self, sessions: int, seconds: float, warm: float, happening: str | None = None) -> dict[str, Any]:
+        """One window, with a happening of `happenings` if one is named; after one that failed the next starts with new
+        processes."""
         try:
             if self._driver is None or self._child is None:
                 self._start()
@@ -89,6 +91,7 @@ class Bench:
                 "sessions": sessions,
                 "seconds": seconds,
                 "warm": warm,
+                "happening": happening,
             }
             seen = self._driver.ask(order, patience_s=seconds + warm + 150)
         except ChildFailed as error:

@@ -5,45 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+import happening_report
+from figures import Bar, Spread, spread
 from measure import SUBJECTS
 
 BAR_SIZE = 100
-
-
-class Spread(NamedTuple):
-    """Median and extremes over the rounds."""
-
-    median: float
-    low: float
-    high: float
-
-    def text(self, digits: int = 0) -> str:
-        """`median (low–high)`, or one number when there was one round."""
-        middle = f"{self.median:,.{digits}f}"
-        if self.low == self.high:
-            return middle
-        return f"{middle} ({self.low:,.{digits}f}–{self.high:,.{digits}f})"
-
-
-class Bar(NamedTuple):
-    """A figure that is to be reached. `passed` is None when it was not measured."""
-
-    name: str
-    wanted: str
-    measured: str
-    passed: bool | None
-
-    @property
-    def verdict(self) -> str:
-        """PASS, FAIL or not measured."""
-        return "not measured" if self.passed is None else "PASS" if self.passed else "FAIL"
-
-
-def spread(values: list[float]) -> Spread | None:
-    """Of the values of the rounds; None when there are none."""
-    return Spread(statistics.median(values), min(values), max(values)) if values else None
 
 
 def windows(results: dict[str, Any], name: str, size: int) -> list[dict[str, Any]]:
@@ -75,6 +43,7 @@ def bars(results: dict[str, Any]) -> list[Bar]:
     return [
         _ratio_bar(results, "relay", "the raw picows relay", 2.0),
         _ratio_bar(results, "adk", "ADK", 0.25),
+        *happening_report.bars(results),
         *_run_bars(results.get("engine", {})),
     ]
 
@@ -92,6 +61,9 @@ def _run_bars(engine: dict[str, Any]) -> Iterator[Bar]:
         if seen and "failed" not in seen:
             each = seen["talking_kb_each"]
             yield Bar(f"{name} ({seen['runs']} runs)", "≤ 60 kB", f"{each:.1f} kB", each <= 60)
+            speech = seen["speech_kb_each"]
+            kept = f"kept of a second of speech that nobody has answered, {called}"
+            yield Bar(kept, "≤ 40 kB", f"{speech:.1f} kB", speech <= 40)
             left = seen["left"]
             text = ", ".join(f"{count} {what}" for what, count in left.items())
             yield Bar(f"kept after {seen['runs']} sessions ended, {called}", "nothing", text, not any(left.values()))
@@ -114,19 +86,25 @@ def _run_bars(engine: dict[str, Any]) -> Iterator[Bar]:
 def tables(results: dict[str, Any]) -> str:
     """Everything as markdown."""
     sizes = results["about"]["sizes"]
-    lines = ["# Bench", "", *_about(results["about"]), ""]
-    lines += ["## CPU per 40 ms chunk pair, µs (one up, one down)", ""]
-    lines += _by_size(results, sizes, lambda name, size: _text(figure(results, name, size, "cpu_us_per_pair")))
-    lines += ["", "## Added latency one way, ms: p50 / p99 (the worse of up and down)", ""]
-    lines += _by_size(results, sizes, lambda name, size: _latency(results, name, size))
-    lines += ["", "## CPU per pair beside others (ratio of the same round)", ""]
-    lines += _ratios(results, sizes)
+    lines = ["# Bench", "", *_about(results["about"])]
+    if any(one["sizes"] for subject in results["subjects"].values() for one in subject["rounds"]):
+        lines += _size_tables(results, sizes)
     if any("capacity" in one for subject in results["subjects"].values() for one in subject["rounds"]):
         lines += ["", "## Most sessions on one core with p99 < 50 ms", "", *_capacity(results)]
+    lines += happening_report.tables(results)
     lines += ["", "## Bars", "", "| bar | wanted | measured | |", "|---|---|---|---|"]
     lines += [f"| {bar.name} | {bar.wanted} | {bar.measured} | {bar.verdict} |" for bar in bars(results)]
     lines += ["", *_notes(results)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _size_tables(results: dict[str, Any], sizes: list[int]) -> list[str]:
+    lines = ["", "## CPU per 40 ms chunk pair, µs (one up, one down)", ""]
+    lines += _by_size(results, sizes, lambda name, size: _text(figure(results, name, size, "cpu_us_per_pair")))
+    lines += ["", "## Added latency one way, ms: p50 / p99 (the worse of up and down)", ""]
+    lines += _by_size(results, sizes, lambda name, size: _latency(results, name, size))
+    lines += ["", "## CPU per pair beside others (ratio of the same round)", ""]
+    return lines + _ratios(results, sizes)
 
 
 def _about(about: dict[str, Any]) -> list[str]:
@@ -194,8 +172,11 @@ def _notes(results: dict[str, Any]) -> list[str]:
         if seen and "failed" not in seen:
             lines.append(
                 f"- {seen['runs']} runs, {called}: {seen['idle_kb_each']:.1f} kB each when open, "
-                f"{seen['talking_kb_each']:.1f} kB each after talking (growth of resident memory); the process grew by "
-                f"{seen['grown_by_second_wave_kb']:.0f} kB from the end of the first wave to the end of the last."
+                f"{seen['talking_kb_each']:.1f} kB each with audio both ways while the user is silent, "
+                f"{seen['speech_kb_each']:.1f} kB more after a second of the user's speech that is not answered "
+                f"(32 kB a second of it, at most 30 s, are kept for the next line until the model's turn shows that it "
+                f"has them; growth of resident memory); the process grew by {seen['grown_by_second_wave_kb']:.0f} kB "
+                f"from the end of the first wave to the end of the last."
             )
     others = [
         one["others_cores"]

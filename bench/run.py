@@ -21,7 +21,8 @@ from measure import SUBJECTS, Bench, Plan, capacity, import_seconds, runs
 from report import bars, tables
 
 HERE = Path(__file__).parent
-PARTS = ("sizes", "capacity", "memory", "crowd", "import")
+PARTS = ("sizes", "capacity", "interruption", "reconnect", "memory", "crowd", "import")
+IN_ROUNDS = {"sizes", "capacity", "interruption", "reconnect"}
 FIRST_PROBE = 64
 
 
@@ -90,6 +91,7 @@ def about(plan: Plan, arguments: list[str]) -> dict[str, Any]:
         "rounds": plan.rounds,
         "seconds": plan.seconds,
         "warm": plan.warm,
+        "struck_sessions": plan.struck_sessions,
     }
 
 
@@ -114,7 +116,7 @@ def measure(plan: Plan, arguments: list[str]) -> dict[str, Any]:
             except EnvironmentFailed as error:
                 subjects[name]["error"] = str(error)
                 say(f"{SUBJECTS[name].title}: {error}")
-    if plan.parts & {"sizes", "capacity"}:
+    if plan.parts & IN_ROUNDS:
         for number in range(1, plan.rounds + 1):
             for name in plan.subjects:
                 if "error" not in subjects[name]:
@@ -127,11 +129,15 @@ def measure(plan: Plan, arguments: list[str]) -> dict[str, Any]:
 
 def _round(plan: Plan, name: str, row: dict[str, Any]) -> None:
     bench = Bench(SUBJECTS[name])
-    seen: dict[str, Any] = {"sizes": {}}
+    seen: dict[str, Any] = {"sizes": {}, "happenings": {}}
     try:
         for size in plan.sizes if "sizes" in plan.parts else ():
             window = seen["sizes"][str(size)] = bench.window(size, plan.seconds, plan.warm)
             say(f"  {size} sessions: {_short(window)}")
+        for happening in _happenings(plan, name):
+            window = bench.window(plan.struck_sessions, plan.seconds, plan.warm, happening)
+            seen["happenings"][happening] = window
+            say(f"  {happening}: {window.get('failed') or window['happening']}")
         if "capacity" in plan.parts:
             before = [one["capacity"]["sessions"] for one in row["rounds"] if one["capacity"]["sessions"]]
             start, factor = (before[-1], 1.15) if before else (FIRST_PROBE, 2.0)
@@ -141,6 +147,12 @@ def _round(plan: Plan, name: str, row: dict[str, Any]) -> None:
     row["rounds"].append(seen)
     row.setdefault("versions", bench.about.get("versions", {}))
     row.setdefault("note", bench.about.get("note", ""))
+
+
+def _happenings(plan: Plan, name: str) -> list[str]:
+    """Interruptions reach everybody; changing lines is what the others do not do."""
+    found = ["interrupted"] if "interruption" in plan.parts else []
+    return found + (["cut", "go_away"] if "reconnect" in plan.parts and name == "engine" else [])
 
 
 def _short(window: dict[str, Any]) -> str:

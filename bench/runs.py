@@ -1,7 +1,8 @@
 """Many runs of the engine at once on one `Runner`: what one costs in memory, whether any are mixed up, what is left.
 
-Each run says chunks that carry its own number and gets each one back, from a model inside this process (`scripted`:
-the engine alone) or over a socket of its own from the mock in echo mode (`gemini`: the engine and its connection).
+Each run is silent for a while and then speaks, in chunks that carry its own number, and gets each one back: from a
+model inside this process (`scripted`: the engine alone) or over a socket of its own from the mock in echo mode
+(`gemini`: the engine and its connection).
 The next round begins when all answers of the last are there, so a slow machine makes it slower and changes nothing.
 `bench/run.py` is the caller; the result is one JSON line.
 """
@@ -31,6 +32,10 @@ from fullduplex.types.live import LiveServerContent, LiveServerMessage, LiveServ
 
 DEADLINE_S = 120.0
 SPREAD = 10
+SILENCE = bytes(1280)
+SPEECH = tagged_audio.encode(0, 2, 16_000)
+SPEECH_ROUNDS = 25
+"""One second of speech, which nobody answers: the engine keeps it for the case that the line is lost."""
 CONFIG = RunConfig(response_modalities=["AUDIO"])
 OURS = ("Conductor", "LiveConnection", "LiveRequestQueue", "InvocationContext", "ToolRunner", "Scribe", "Outbox")
 """Classes of which nothing may be alive when all runs have ended."""
@@ -53,8 +58,14 @@ class EchoConnection(LiveConnection):
     async def send_content(self, content: types.Content, *, turn_complete: bool = True) -> None:
         """Nothing is typed here."""
 
+    async def send_history(self, contents: list[types.Content], *, turn_complete: bool) -> None:
+        """Nor told."""
+
     async def send_activity(self, signal: Any) -> None:
         """Nor signalled."""
+
+    async def interrupt(self) -> None:
+        """Nor interrupted."""
 
     async def send_tool_response(self, responses: list[Any]) -> None:
         """Nor called."""
@@ -93,7 +104,9 @@ class Talk:
     """One run and what came back in it."""
 
     def __init__(self, number: int) -> None:
-        self.number = number
+        # Spread over every other byte, so that silence with a number in it is still silent.
+        self.number = number % 256 + (number // 256 << 16)
+        self.name = f"s{number}"
         self.queue = LiveRequestQueue()
         self.ready = False
         self.heard = 0
@@ -133,22 +146,19 @@ class Crowd:
 
         async def begin(talk: Talk) -> None:
             async with room:
-                await self.runner.session_service.create_session(
-                    app_name="bench", user_id="user", session_id=f"s{talk.number}"
-                )
+                await self.runner.session_service.create_session(app_name="bench", user_id="user", session_id=talk.name)
                 task = asyncio.create_task(self._listen(talk))
                 self.tasks.append(task)
                 await self._until(lambda: talk.ready)
 
         await asyncio.gather(*(begin(talk) for talk in self.talks))
 
-    async def speak(self, first: int, rounds: int) -> None:
+    async def speak(self, first: int, rounds: int, pcm: bytes) -> None:
         """So many chunks each way in every run."""
-        pcm = tagged_audio.encode(0, 2, 16_000)
         for sequence in range(first, first + rounds):
-            for talk in self.talks:
+            for place, talk in enumerate(self.talks):
                 talk.say(sequence, pcm)
-                if talk.number % SPREAD == 0:  # people do not all speak in the same instant
+                if place % SPREAD == 0:  # people do not all speak in the same instant
                     await asyncio.sleep(0)
             await self._until(lambda wanted=sequence + 1: all(talk.heard >= wanted for talk in self.talks))
 
@@ -158,14 +168,12 @@ class Crowd:
             talk.queue.close()
         await asyncio.wait_for(asyncio.gather(*self.tasks), DEADLINE_S)
         for talk in self.talks:
-            await self.runner.session_service.delete_session(
-                app_name="bench", user_id="user", session_id=f"s{talk.number}"
-            )
+            await self.runner.session_service.delete_session(app_name="bench", user_id="user", session_id=talk.name)
 
     async def _listen(self, talk: Talk) -> None:
         events = self.runner.run_live(
             user_id="user",
-            session_id=f"s{talk.number}",
+            session_id=talk.name,
             live_request_queue=talk.queue,
             run_config=CONFIG,
         )
@@ -204,12 +212,14 @@ async def wave(runner: InMemoryRunner, size: int, rounds: int) -> dict[str, Any]
     crowd = Crowd(runner, size)
     await crowd.open()
     opened = footprint()
-    await crowd.speak(0, rounds)
+    await crowd.speak(0, rounds, SILENCE)
     talked = footprint()
+    await crowd.speak(rounds, SPEECH_ROUNDS, SPEECH)
+    spoke = footprint()
     await crowd.end()
     talks, crowd = crowd.talks, Crowd(runner, 0)
     seen = {
-        "chunks_each": rounds,
+        "chunks_each": rounds + SPEECH_ROUNDS,
         "heard": sum(talk.heard for talk in talks),
         "mixed_up": sum(talk.strangers for talk in talks)
         + abs(len(set().union(*(t.invocations for t in talks))) - size),
@@ -217,7 +227,7 @@ async def wave(runner: InMemoryRunner, size: int, rounds: int) -> dict[str, Any]
     }
     del talks
     await asyncio.sleep(0.2)
-    return {"before": before, "opened": opened, "talked": talked, "ended": footprint(), **seen}
+    return {"before": before, "opened": opened, "talked": talked, "spoke": spoke, "ended": footprint(), **seen}
 
 
 async def main(options: argparse.Namespace) -> None:
@@ -239,11 +249,14 @@ async def main(options: argparse.Namespace) -> None:
         "waves": waves,
         "idle_kb_each": (first["opened"]["rss"] - first["before"]["rss"]) / options.runs / 1000,
         "talking_kb_each": (first["talked"]["rss"] - first["before"]["rss"]) / options.runs / 1000,
+        "speech_kb_each": (first["spoke"]["rss"] - first["talked"]["rss"]) / options.runs / 1000,
         "left": left,
         "left_rss_kb": (last["ended"]["rss"] - first["before"]["rss"]) / 1000,
         "grown_by_second_wave_kb": (last["ended"]["rss"] - first["ended"]["rss"]) / 1000,
         "mixed_up": sum(one["mixed_up"] for one in waves),
-        "lost_or_disordered": sum(one["out_of_order"] + options.runs * options.rounds - one["heard"] for one in waves),
+        "lost_or_disordered": sum(
+            one["out_of_order"] + options.runs * one["chunks_each"] - one["heard"] for one in waves
+        ),
     }
     print(json.dumps(result), flush=True)
 
@@ -253,7 +266,7 @@ if __name__ == "__main__":
     parser.add_argument("--model", choices=["scripted", "gemini"], default="scripted")
     parser.add_argument("--mock", help="base URL of a mock in echo mode")
     parser.add_argument("--runs", type=int, default=500)
-    parser.add_argument("--rounds", type=int, default=25, help="chunks that each run says and hears in a wave")
+    parser.add_argument("--rounds", type=int, default=25, help="silent chunks of each run in a wave, before it speaks")
     parser.add_argument("--waves", type=int, default=2)
     parser.add_argument("--cpu", type=int, help="the core to run on")
     arguments = parser.parse_args()

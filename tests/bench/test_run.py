@@ -40,11 +40,32 @@ def test_a_short_run_measures_relay_and_engine(tmp_path: Path) -> None:
         assert window["cpu_us_per_pair"] > 0
         assert 0 < window["p50_ms"] <= window["p99_ms"]
     assert results["engine"]["memory_scripted"]["left"] == {"files": 0, "tasks": 0, "objects": 0}
+    assert "speech_kb_each" in results["engine"]["memory_scripted"]
     assert results["engine"]["crowd"]["mixed_up"] == 0
     assert {bar["verdict"] for bar in results["bars"]} <= {"PASS", "FAIL", "not measured"}
     table = (tmp_path / "latest.md").read_text()
     assert "| fullduplex engine |" in table
     assert str(tmp_path) not in table
+
+
+@two_cores
+def test_everybody_gets_over_interruptions_and_changes_of_lines(tmp_path: Path) -> None:
+    done = bench(
+        *("--quick", "--subjects", "relay,engine", "--parts", "interruption,reconnect"),
+        *("--seconds", "1", "--out", str(tmp_path)),
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads(next(tmp_path.glob("*.json")).read_text())
+    seen = {name: subject["rounds"][0]["happenings"] for name, subject in results["subjects"].items()}
+    assert list(seen["relay"]) == ["interrupted"]
+    assert list(seen["engine"]) == ["interrupted", "cut", "go_away"]
+    for window in [*seen["relay"].values(), *seen["engine"].values()]:
+        assert window["happening"]["struck"] == window["still_open"] == 50
+        assert window["happening"]["missing"] == 0
+    assert seen["engine"]["cut"]["happening"]["back"]["p50_ms"] >= 75  # the policy's first delay
+    table = (tmp_path / "latest.md").read_text()
+    assert "| goAway in mid-answer |" in table
+    assert "failed" not in table
 
 
 def test_an_unknown_subject_is_refused_by_name() -> None:

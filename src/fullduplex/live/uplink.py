@@ -7,7 +7,6 @@ A request stays ours until the connection has taken it (`_unsent`), and after th
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -62,7 +61,7 @@ class Uplink:
         self._ambient = ambient
         self._settings = settings
         self._unsent: LiveRequest | None = None
-        self._again: deque[Noted] = deque()
+        self._again: list[Noted] = []
         self._refused: set[str] = set()
         self.backlog: Backlog[Noted] = Backlog()
         self.is_closing = False
@@ -88,7 +87,7 @@ class Uplink:
         again = self.backlog.take_back(
             afresh=afresh, held=lambda noted: noted.event_id is not None and noted.event_id not in known
         )
-        self._again.extendleft(Noted(LiveRequest(blob=one)) if isinstance(one, Blob) else one for one in again[::-1])
+        self._again[:0] = [Noted(LiveRequest(blob=one)) if isinstance(one, Blob) else one for one in again]
         return {noted.event_id for noted in self._again if noted.event_id is not None}
 
     @property
@@ -106,7 +105,7 @@ class Uplink:
         while self._again:
             request, event_id = self._again[0]
             sent = await self._upstream.send(request, line.connection, noted=True)
-            self._again.popleft()
+            del self._again[0]
             self.note(request, line, Sent(sent.media, event_id))
 
     async def send(self, line: Line) -> None:

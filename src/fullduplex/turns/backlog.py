@@ -25,6 +25,7 @@ TRIM_EVERY_BYTES = 3_200
 PAUSE_S = 0.25
 LOOK_BACK_S = 2.0
 _FRAMES = 4
+_CONTEXTS = 64
 
 
 class Kind(Enum):
@@ -49,19 +50,16 @@ class Entry(Generic[T]):
     index: int | None
     at: float
     waited: float = 0.0
-
-    @property
-    def audio(self) -> bytes:
-        """Its PCM; empty when it is no audio."""
-        blob = self.item
-        if self.kind is not Kind.MEDIA or not isinstance(blob, Blob) or not (blob.mime_type or "").startswith("audio/"):
-            return b""
-        return blob.data or b""
+    audio: bytes = b""
+    """Its PCM; empty when it is no audio."""
+    _loud: bool | None = None
 
     @property
     def loud(self) -> bool:
         """Whether it may be speech."""
-        return is_loud(self.audio)
+        if self._loud is None:
+            self._loud = is_loud(self.audio)
+        return self._loud
 
 
 class Backlog(Generic[T]):
@@ -70,8 +68,8 @@ class Backlog(Generic[T]):
     def __init__(self, max_bytes: int = 30 * BYTES_A_SECOND) -> None:
         self._max_bytes = max_bytes
         self._entries: deque[Entry[T]] = deque()
-        self._context: deque[T] = deque(maxlen=64)
-        self._uncovered: deque[T] = deque(maxlen=64)  # the end of it that no handle covers
+        self._context: list[T] = []
+        self._uncovered: list[T] = []  # the end of it that no handle covers
         self._bytes = 0  # of audio
         self._frames = 0
         self._trim_at = TRIM_EVERY_BYTES
@@ -85,16 +83,16 @@ class Backlog(Generic[T]):
 
     def media(self, blob: Blob, line: int, index: int | None, now: float, waited: float = 0.0) -> None:
         """A piece of live input has left. The busiest path upward."""
-        entry: Entry[T] = Entry(Kind.MEDIA, blob, line, index, now, waited)
-        self._entries.append(entry)
-        if not (audio := len(entry.audio)):
-            self._frames += 1
-            if self._frames > _FRAMES:
-                self._drop(self._first_media(frames=True))
+        audio = blob.data if blob.data and (blob.mime_type or "").startswith("audio/") else b""
+        self._entries.append(Entry(Kind.MEDIA, blob, line, index, now, waited, audio))
+        if audio:
+            self._bytes += len(audio)
+            if self._bytes > self._trim_at:
+                self._trim()
             return
-        self._bytes += audio
-        if self._bytes > self._trim_at:
-            self._trim()
+        self._frames += 1
+        if self._frames > _FRAMES:
+            self._drop(self._first_media(frames=True))
 
     def sent(self, kind: Kind, request: T, line: int, index: int | None, now: float) -> None:
         """A request other than media has left."""
@@ -215,8 +213,9 @@ class Backlog(Generic[T]):
     # -- keeping it small --------------------------------------------------------------------------------------------
 
     def _trim(self) -> None:
-        before_speech = (len(entry.audio) for entry in takewhile(lambda entry: not entry.loud, self._entries))
-        superfluous = sum(before_speech) - PRE_ROLL_BYTES
+        before_speech = sum(len(entry.audio) for entry in takewhile(lambda entry: not entry.loud, self._entries))
+        speaks = before_speech < self._bytes
+        superfluous = before_speech - PRE_ROLL_BYTES
         while superfluous > 0:
             first = self._first_media()
             superfluous -= len(self._entries[first].audio)
@@ -225,10 +224,14 @@ class Backlog(Generic[T]):
             first = self._first_media()
             self.lost_bytes += len(self._entries[first].audio)
             self._drop(first)
-        self._trim_at = self._bytes + TRIM_EVERY_BYTES
+        # What follows speech is kept, so that there is nothing to look for until speech is dropped.
+        soon = self._bytes + TRIM_EVERY_BYTES
+        self._trim_at = max(soon, self._max_bytes) if speaks else soon
 
     def _first_media(self, *, frames: bool = False) -> int:
         """Where the oldest audio stands, or the oldest frame."""
+        if not frames and self._entries[0].audio:
+            return 0
         return next(
             n for n, one in enumerate(self._entries) if one.kind is Kind.MEDIA and frames is not bool(one.audio)
         )
@@ -239,11 +242,12 @@ class Backlog(Generic[T]):
         if number < self._marked:
             self._marked -= 1
         if entry.kind is Kind.CONTEXT and not isinstance(entry.item, Blob):
-            self._context.append(entry.item)
-            self._uncovered.append(entry.item)
+            self._context = [*self._context, entry.item][-_CONTEXTS:]
+            self._uncovered = [*self._uncovered, entry.item][-_CONTEXTS:]
         elif entry.kind is Kind.MEDIA:
             self._bytes -= len(entry.audio)
             self._frames -= not entry.audio
+            self._trim_at = min(self._trim_at, self._bytes + TRIM_EVERY_BYTES)
 
     def _boundary(self) -> int:
         """How many entries stand before the speech that still goes on at the end.

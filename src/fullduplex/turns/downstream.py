@@ -136,8 +136,19 @@ class Downstream:
             said = turn if len(parts) == 1 and turn.role else Content(parts=[part], role=role)
             if part.text is None:
                 # Text that is followed by something else is whole.
-                events.extend(self._merged())
-                events.append(self.event(content=said, author="user" if role == "user" else None))
+                if self._text:
+                    events.extend(self._merged())
+                # Every chunk of audio passes here: written out, because passing fields on costs as much as the event.
+                author = "user" if role == "user" else self._author
+                events.append(
+                    Event(
+                        author=author,
+                        invocation_id=self._invocation_id,
+                        id=self._new_id(),
+                        timestamp=self._now,
+                        content=said,
+                    )
+                )
             elif part.text:
                 thought = part.thought or None
                 if self._text and thought != self._thought:

@@ -98,7 +98,7 @@ class Socket(WSListener):
                 socket_factory=hand_over,
                 max_redirects=0,  # a redirect would carry the key to another host
                 max_frame_size=MAX_MESSAGE,
-                read_buffer_init_size=8192,  # it grows with the messages; thousands of connections may be idle
+                read_buffer_init_size=4096,  # it grows with the messages; thousands of connections may be idle
                 websocket_handshake_timeout=timeout,
                 logger_name=_Discreet(_log),
             )

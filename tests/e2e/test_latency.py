@@ -7,21 +7,15 @@ Chromium): the silence that ends a turn (400 ms), recognition, the tool, synthes
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import statistics
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from tests.web.browser import VoiceBrowser
 
+from .results import percentile, write_results
 from .served import Served, serving
 from .speech import VOICES, Line, Speech
 from .turns import Delay, calls, delay_of, down, heard, said
@@ -29,8 +23,6 @@ from .turns import Delay, calls, delay_of, down, heard, said
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LIMIT_MS = 800
-ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "bench" / "results" / "e2e-latency.json"
 
 #: Sentences and the tool that each leads to. Most have short answers, because each answer is heard to its end.
 SENTENCES: tuple[tuple[str, str | None], ...] = (
@@ -55,11 +47,6 @@ SENTENCES: tuple[tuple[str, str | None], ...] = (
     ("what is three times three", "calculate"),
     ("goodbye", None),
 )
-
-
-def percentile(values: Sequence[float], percent: int) -> float:
-    """The value that `percent` of all are at or below, by interpolation between the two nearest."""
-    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 def summary(delays: Sequence[Delay]) -> dict[str, dict[str, float]]:
@@ -143,22 +130,16 @@ async def test_every_voice_is_answered_within_800_ms(
 
 
 def record(delays: Sequence[Delay], mistaken: Sequence[str], cold: Delay) -> None:
-    """Writes the figures with all that one needs to make them again."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    """Writes the figures down."""
+    write_results(
+        "e2e-latency",
+        "last loud microphone sample to first audible output sample, in headless Chromium on one machine, ms",
+        "make test-slow PYTEST_ARGS=tests/e2e/test_latency.py",
+        {
+            "turns": len(delays),
+            "not_understood": list(mistaken),
+            "summary": summary(delays),
+            "cold_start_audible": round(cold.audible),
+            "audible_each": [round(delay.audible) for delay in delays],
+        },
     )
-    found = {
-        "what": "last loud microphone sample to first audible output sample, in headless Chromium on one machine, ms",
-        "command": "make test-slow PYTEST_ARGS=tests/e2e/test_latency.py",
-        "commit": commit.stdout.strip() or None,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{os.cpu_count()} CPUs, {platform.machine()}, {platform.system()}, Python {sys.version.split()[0]}",
-        "load_average_1_min": round(os.getloadavg()[0], 2),
-        "turns": len(delays),
-        "not_understood": list(mistaken),
-        "summary": summary(delays),
-        "cold_start_audible": round(cold.audible),
-        "audible_each": [round(delay.audible) for delay in delays],
-    }
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n")

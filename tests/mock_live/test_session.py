@@ -72,6 +72,13 @@ class TestTurns:
     def test_audio_without_transcription(self) -> None:
         assert kinds(started([say("Hi.", audio_ms=40)], transcribe=False).ask("hi")) == ["audio", *END]
 
+    def test_silence_before_the_audio_is_silent_and_takes_its_time(self) -> None:
+        drive = started([say("Hi.", audio_ms=40, lead_silence_ms=150)], options=PACED)
+        messages = drive.ask("hi") + drive.wait(0.19)
+        pcm = pcm_of(messages)
+        assert (pcm[:7_200], tagged_audio.decode(pcm[7_200:], 24_000)) == (bytes(7_200), [0, 1])
+        assert kinds(messages) == [*["audio"] * 5, "out:Hi.", "out:!", *END]
+
     def test_tagged_audio_counts_on_over_turns(self) -> None:
         drive = started([say("a", audio_ms=40)], [say("b", audio_ms=60)])
         first, second = drive.ask("1"), drive.ask("2")

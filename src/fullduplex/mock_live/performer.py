@@ -173,6 +173,10 @@ class Performer:
             length = max(len(text) * _MS_A_CHARACTER, _LEAST_MS) if text else 0
         transcribe = step.transcribe and stage.config.output_transcription
         chunk = stage.options.chunk_ms
+        for at in range(0, step.lead_silence_ms, chunk):
+            silence = min(chunk, step.lead_silence_ms - at)
+            stage.speak_silence(silence)
+            yield from self._pace(silence)
         count = -(-length // chunk)
         for index in range(count):
             stage.speak_audio(min(chunk, length - index * chunk))

@@ -168,6 +168,13 @@ class Stage:
         """A piece of tagged audio, numbered on from the last."""
         pcm = tagged_audio.encode_ms(self._next_number, duration_ms, self.options.output_rate)
         self._next_number += math.ceil(duration_ms / tagged_audio.SLICE_MS)
+        self._send_audio(pcm, duration_ms)
+
+    def speak_silence(self, duration_ms: int) -> None:
+        """A piece of digital silence, which has no numbers."""
+        self._send_audio(bytes(2 * (self.options.output_rate * duration_ms // 1000)), duration_ms)
+
+    def _send_audio(self, pcm: bytes, duration_ms: int) -> None:
         self._spoken_ms += duration_ms
         self.world.stats.audio_bytes_out += len(pcm)
         self.send(messages.audio_part(pcm, self.options.output_rate))

@@ -36,7 +36,8 @@ class Say(_Step, frozen=True, tag="say"):
 
     In a TEXT session: text parts, a word or so in each (or `chunks`, given piece by piece). In an AUDIO session: tagged
     audio of `audio_ms` milliseconds (default: 60 ms a character, at least 200) with the text as output transcription
-    spread over it, when the setup asked for that. `thought` is sent first as a thought part.
+    spread over it, when the setup asked for that; before it, `lead_silence_ms` of silence. `thought` is sent first as a
+    thought part.
     """
 
     text: str = ""
@@ -44,6 +45,7 @@ class Say(_Step, frozen=True, tag="say"):
     thought: str | None = None
     chunks: list[str] | None = None
     transcribe: bool = True
+    lead_silence_ms: int = 0
 
 
 class Transcript(_Step, frozen=True, tag="transcript"):

@@ -14,7 +14,7 @@ from fullduplex.turns.speech import Speech
 from fullduplex.types.live import Transcription
 from fullduplex.types.playout import Heard, PlayoutReport
 
-PATIENCE_S = 0.5
+PATIENCE_S = 1.0
 
 
 class PlayoutCursor:

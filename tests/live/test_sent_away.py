@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fullduplex import types
 from fullduplex.mock_live import (
     Conversation,
     UserTurn,
@@ -15,7 +16,7 @@ from fullduplex.mock_live import (
     tool_call,
 )
 from fullduplex.testing import tagged_audio
-from tests.live.kit import TURN_COMPLETE, Call, calls, pcm, settle, text, user, virtual
+from tests.live.kit import TURN_COMPLETE, Call, audio, calls, heard, pcm, said, settle, text, user, virtual
 from tests.live.wire import (
     NATIVE,
     SPEAKING,
@@ -79,6 +80,29 @@ async def test_an_answer_that_outlasts_the_time_goes_on_until_the_next_line_answ
     assert shown.count("end") == 1
     whole = [event for event in (await call.saved()).events if event.content and not event.interrupted]
     assert [event.content.text for event in whole] == ["count", "One, two, three, four."]
+
+
+@pytest.mark.spec(140)
+@virtual
+async def test_a_spoken_question_that_is_being_answered_is_not_heard_again_though_its_transcript_has_no_end() -> None:
+    call = await Call.start()
+    first = await call.connection()
+    for number in range(25):
+        call.queue.send_realtime(types.Blob(data=tagged_audio.encode(number * 2, 2, 16_000), mime_type="audio/pcm"))
+        await asyncio.sleep(0.04)
+    for _ in range(15):
+        call.queue.send_realtime(pcm())
+        await asyncio.sleep(0.04)
+    await call.play(heard("count "), heard("to four"), audio(), said("One, two, "), {"goAway": {"timeLeft": "2s"}})
+    await asyncio.sleep(1.1)
+    second = await call.connection(2)
+    await settle()
+    assert second.sent == [("history", [user("count to four")])]
+    await call.play(said("three, four."), TURN_COMPLETE)
+    assert first.closed
+    await asyncio.sleep(1)
+    assert [kind for kind, _ in second.sent] == ["history", "history"], "nobody is asked for an answer that was given"
+    assert "interrupted" not in await call.end()
 
 
 @pytest.mark.spec(140)

@@ -20,6 +20,11 @@ class Answers:
         self._waiting.append(request)
         self._queue.answer(request)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether an answer has not left yet."""
+        return bool(self._waiting)
+
     def in_history(self) -> None:
         """A connection opens with the session's history: every answer that still waits is in it already."""
         self._told += self._waiting

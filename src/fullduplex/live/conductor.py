@@ -120,8 +120,10 @@ class Conductor:
             self._conversation.tell(first_error(errors), lives_on=False)
             raise
         finally:
-            await self._finish(scribe)
-            self._ctx.stop.done.set()
+            try:
+                await self._finish(scribe)
+            finally:
+                self._ctx.stop.done.set()
 
     async def _converse(self, group: asyncio.TaskGroup) -> None:
         tools = ToolRunner(
@@ -220,6 +222,12 @@ class Conductor:
         hurried = cancelled_from_outside()
         while not scribe.done():
             before = self._scribe.unwritten
-            await asyncio.wait([scribe], timeout=self._settings.store_deadline_s)
+            try:
+                await asyncio.wait([scribe], timeout=self._settings.store_deadline_s)
+            except asyncio.CancelledError:  # somebody wants to be gone only now
+                if hurried:
+                    raise
+                hurried = True
+                continue
             if hurried or self._scribe.unwritten >= before:
                 return

@@ -43,6 +43,7 @@ class Conversation:
         self._limits = limits
         self._cursor = PlayoutCursor()
         self._latency = LatencyMeter()
+        self._latest = 0.0
         self._patience: asyncio.TimerHandle | None = None
         self.last_speech: Callable[[], tuple[float, float] | None] = lambda: None
         self.said: set[str] = set()
@@ -59,7 +60,7 @@ class Conversation:
 
     def hear(self, message: LiveServerMessage) -> list[Event]:
         """Takes a message of the model; the events that it became, which are shown already."""
-        now = self._ambient.now()
+        now = self._latest = max(self._ambient.now(), self._latest)
         was_in_turn = self._downstream.in_turn
         events = self._downstream.feed(message, now)
         if not was_in_turn and self._downstream.in_turn:
@@ -84,6 +85,15 @@ class Conversation:
         code = error.code if isinstance(error, FullduplexError) else "internal"
         with contextlib.suppress(FullduplexError):
             self._scribe.show(self.event(error_code=code, error_message=str(error), recoverable=lives_on))
+
+    def finish_input(self) -> bool:
+        """Finishes what the user was saying, because the model answers it; whether the session has the words now."""
+        if self._scribe.holds_back:
+            return False
+        events = self._downstream.finish_input(self._ambient.now())
+        for event in events:
+            self._scribe.show(event)
+        return bool(events)
 
     def break_off(self, *, input_comes_again: bool) -> set[str]:
         """The line is gone: what was said so far is finished. Gives the ids of an answer's events that was cut off.
@@ -114,7 +124,7 @@ class Conversation:
 
     def report(self, report: PlayoutReport) -> None:
         """A player tells how much of a response was heard."""
-        if self._cursor.report(report, self._ambient.now()):
+        if self._cursor.report(report, max(self._ambient.now(), self._latest)):
             self._settle(told=True)
 
     def times(self, times: TurnTimes) -> None:

@@ -32,7 +32,7 @@ class Rotation:
 
         Raises `ConnectionLost` when it has sent us away too often.
         """
-        if self.is_on:
+        if self._timers:
             return
         delay = self._opening.next_delay()
         if delay is None:

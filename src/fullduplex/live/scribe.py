@@ -78,6 +78,11 @@ class Scribe:
         """Whether all that was taken so far is written."""
         return self._idle.is_set()
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether what comes now is kept only when the present turn is over."""
+        return self._journal.holds_back
+
     def settle(self, heard: Heard) -> None:
         """What was heard of an interrupted answer: the session keeps no more of it."""
         self._pass(None, self._journal.settle(heard))
@@ -108,8 +113,9 @@ class Scribe:
         while True:
             while self._work:
                 work = self._work[0]
-                for item in work.kept:
-                    await self._service.append_event(self._session, item)
+                while work.kept:
+                    await self._service.append_event(self._session, work.kept[0])
+                    del work.kept[0]
                     self._unwritten -= 1
                 self._work.popleft()
                 if work.event is not None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Coroutine
 
 from fullduplex.agents.contexts import InvocationContext
 from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.errors import ConnectionLost, ModelError
+from fullduplex.events import Event
 from fullduplex.live.ambient import Ambient
 from fullduplex.live.answers import Answers
 from fullduplex.live.briefing import Handle, brief
@@ -92,11 +94,12 @@ class Supervisor:
         self._rotation = Rotation(self._opening, group, self._consider_leaving)
         self._line: Line | None = None
         self._retiring: Line | None = None
-        self._leave: asyncio.Future[None] | None = None
+        self._leave: asyncio.Future[ConnectionLost | None] | None = None
         self._asked = False
         self._sent_off = False
         self._interrupted = False
         self._cut_off: set[str] = set()
+        self._chores: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """One line after another, until the app closes the queue or the model cannot be reached any more."""
@@ -110,15 +113,27 @@ class Supervisor:
             for left in (self._line, self._rotation.take(), self._retiring):
                 if left is not None:
                     left.leave()
+            for chore in self._chores:
+                chore.cancel()
             self._break_off()
 
     def interrupt(self) -> None:
         """Silences the answer that is being given, if there is one. What comes of it after that is not shown."""
-        if self._line is not None and self._conversation.in_turn:
-            self._line.muted = True
-            self._conversation.interrupt()
-            self._interrupted = True
-            self._group.create_task(self._ask_for_silence(self._line), name="interruption")
+        if self._line is None or not self._conversation.in_turn:
+            return
+        self._conversation.interrupt()
+        if self._retiring is not None:  # that line speaks; the one in use has said nothing yet
+            self._let_go()
+            return
+        self._line.muted = True
+        self._interrupted = True
+        self._begin(self._ask_for_silence(self._line), "interruption")
+
+    def _begin(self, chore: Coroutine[None, None, None], name: str) -> None:
+        """Begins what goes on beside the line in use, and ends with the run."""
+        task = self._group.create_task(chore, name=name)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
 
     async def _ask_for_silence(self, line: Line) -> None:
         try:
@@ -156,7 +171,7 @@ class Supervisor:
     async def _use(self, line: Line, closed: asyncio.Task[None]) -> Line | None:
         """Talks over `line` to its end; gives the line to go on with, None when the conversation is over."""
         self._line = line
-        self._sent_off = False
+        self._sent_off = self._interrupted = False
         leave = self._leave = asyncio.get_running_loop().create_future()
         line.use()
         sender = asyncio.create_task(self._send(line), name="sender")
@@ -174,7 +189,8 @@ class Supervisor:
         if self._uplink.is_closing and error is None:
             return None
         if leave.done() and error is None and not line.task.done():
-            leave.result()
+            if (hopeless := leave.result()) is not None:
+                raise hopeless
             return self._change(line)
         lost = line.lost or error or _broken()
         line.leave()
@@ -223,7 +239,8 @@ class Supervisor:
             line.told = line.connection.messages_sent or 0
         if self._retiring is not None:
             question = contents[-1] if asks else None
-            self._group.create_task(self._retire(self._retiring, line, question), name="last words")
+            self._asked = False
+            self._begin(self._retire(self._retiring, line, question), "last words")
         elif asks:
             self._uplink.note(LiveRequest(content=contents[-1]), line)
 
@@ -257,15 +274,14 @@ class Supervisor:
             self._compression.used(message.usage_metadata.prompt_token_count)
         if line is self._line:
             if message.session_resumption_update is not None:
-                self._remember(line, message.session_resumption_update, shown[-1].id)
+                self._remember(line, message.session_resumption_update, shown)
             if message.go_away is not None:
                 self._send_off(message.go_away.time_left)
 
     def _follow(self, line: Line, content: LiveServerContent) -> None:
         """Keeps count of what the model has heard and answered."""
-        if content.interrupted:
-            self._interrupted = True
         if line is self._line:
+            self._interrupted = self._interrupted or bool(content.interrupted)
             if content.input_transcription is not None and content.input_transcription.finished:
                 self._backlog.transcribed()
             if content.turn_complete:
@@ -283,10 +299,10 @@ class Supervisor:
             if self._asked and self._line is not None:
                 self._line.skips_turn = True
         if self._compression is not None and not self._rotation.is_on:
-            self._group.create_task(self._compress(self._compression), name="compression")
+            self._begin(self._compress(self._compression), "compression")
         self._consider_leaving()
 
-    def _remember(self, line: Line, update: LiveServerSessionResumptionUpdate, event_id: str) -> None:
+    def _remember(self, line: Line, update: LiveServerSessionResumptionUpdate, shown: list[Event]) -> None:
         """A handle is taken up when it covers all that was said and done: else the older one and its news are right."""
         index = update.last_consumed_client_message_index
         if not (update.resumable and update.new_handle and line.is_up_to_date) or self._uplink.is_engaged:
@@ -301,7 +317,8 @@ class Supervisor:
         else:
             self._backlog.heard()
             self._backlog.settled()
-        self._opening.handle = Handle(update.new_handle, event_id)
+        event = next(event for event in shown if event.live_session_resumption_update is not None)
+        self._opening.handle = Handle(update.new_handle, event.id)
         self._backlog.covered()
 
     # -- changing lines -----------------------------------------------------------------------------------------------
@@ -312,7 +329,7 @@ class Supervisor:
             self._rotation.send_off(time_left)
         except ConnectionLost as lost:
             if self._leave is not None and not self._leave.done():
-                self._leave.set_exception(lost)
+                self._leave.set_result(lost)
 
     async def _compress(self, compression: Compression) -> None:
         """Has a fresh line take over, which is told less, when the context has grown too long."""
@@ -330,10 +347,13 @@ class Supervisor:
 
     def _change(self, line: Line) -> Line | None:
         """Leaves `line` for the next; in the middle of an answer it may speak on until the next one does."""
+        if self._retiring is not None:  # its answer has outlasted the next line, too
+            self._let_go()
         if self._conversation.in_turn and not self._tools.awaited:
+            if self._conversation.finish_input():  # the old line answers it; the next one need not hear it
+                self._backlog.settled()
             self._cut_off |= self._conversation.said
             self._retiring = line
-            self._asked = False
         else:  # a line that waits for a tool says nothing more
             line.leave()
             self._break_off()
@@ -345,7 +365,7 @@ class Supervisor:
         try:
             if retired.has_finished:
                 await self._tell_last_words(line)
-            elif question is not None and self._retiring is retired and not self._goes_on:
+            elif question is not None and (self._retiring, self._line) == (retired, line) and not self._goes_on:
                 self._asked = True
                 await line.connection.send_history([], turn_complete=True)
                 self._uplink.note(LiveRequest(content=question), line)

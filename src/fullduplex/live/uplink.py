@@ -70,7 +70,7 @@ class Uplink:
     @property
     def is_engaged(self) -> bool:
         """Whether the model speaks, or owes an answer to words or to a tool."""
-        return self._conversation.in_turn or self.backlog.owed or bool(self._tools.awaited)
+        return self._conversation.in_turn or self.backlog.owed or self._answers.waiting or bool(self._tools.awaited)
 
     def waits(self) -> bool:
         """Whether something is still to be sent."""
@@ -97,8 +97,9 @@ class Uplink:
         waiting = [self._unsent] if self._unsent is not None else []
         waiting += self._queue.waiting()
         typed = any(_kind(request) is Kind.TURN for request in [*again, *waiting])
-        media = [request.blob.data or b"" for request in [*again, *waiting] if request.blob is not None]
-        return typed or sum(len(pcm) for pcm in media if is_loud(pcm)) > FLICKER_BYTES
+        blobs = [request.blob for request in [*again, *waiting] if request.blob is not None]
+        audio = [blob.data or b"" for blob in blobs if (blob.mime_type or "").startswith("audio/")]
+        return typed or sum(len(pcm) for pcm in audio if is_loud(pcm)) > FLICKER_BYTES
 
     async def send_again(self, line: Line) -> None:
         """Sends what `take_back` made ready."""
@@ -170,6 +171,7 @@ class Uplink:
 
     def _refuse(self, error: InvalidInput, request: LiveRequest) -> None:
         """Tells of input that no model could read. Of media, which comes many times a second, once for each reason."""
+        self._answers.sent(request)
         if request.blob is not None:
             if error.code in self._refused:
                 return

@@ -186,8 +186,8 @@ class Backlog(Generic[T]):
         """What the next connection must be sent again, in order; nothing of it stays here.
 
         Typed turns are among it when speech that must be sent again was before them, or when they are `held` and not
-        in the session yet. `afresh`: the model remembers
-        nothing but the session, so that context that it once consumed is sent anew.
+        in the session yet. `afresh`: the model remembers nothing but the session, so that context that it once consumed
+        is sent anew.
         """
         entries, self._entries = self._entries, deque()
         again: list[Blob | T] = list(self._context if afresh else self._uncovered)

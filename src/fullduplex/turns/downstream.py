@@ -79,6 +79,11 @@ class Downstream:
         self.in_turn = False
         return [*self._transcripts_end(), *self._merged(interrupted=True)]
 
+    def finish_input(self, now: float) -> list[Event]:
+        """The user's words so far as a finished transcript, if any are unfinished: the model answers them already."""
+        self._now = max(now, self._now)
+        return [self._transcription_event(self._input, *piece) for piece in self._input.flush()]
+
     def forget_input(self) -> None:
         """What the user was saying will be heard again from its beginning: what was shown of it is not shown twice."""
         self._input.begin_again()

@@ -55,6 +55,11 @@ class Journal:
         self._broken_off: Interruption | None = None
 
     @property
+    def holds_back(self) -> bool:
+        """Whether something is held that what comes now has to stand behind."""
+        return bool(self._held)
+
+    @property
     def awaiting(self) -> bool:
         """Whether an interrupted answer waits for `settle`."""
         return self._broken_off is not None and self._broken_off.heard is None

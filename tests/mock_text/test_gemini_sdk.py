@@ -6,6 +6,7 @@ import warnings
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from fullduplex.mock_live import drop, grounding, quota, say, stall, tool_call, usage
@@ -32,7 +33,9 @@ class Client:
     """The SDK's client of one mock; `vertex` with a key, so that no login is needed."""
 
     def __init__(self, mock: MockText, *, vertex: bool = False, key: str = "k") -> None:
-        options = types.HttpOptions(base_url=mock.url)
+        # With aiohttp, which the SDK takes where it is installed, it does not notice an answer that breaks off.
+        args = {"transport": httpx.AsyncHTTPTransport()}
+        options = types.HttpOptions(base_url=mock.url, async_client_args=args)
         self.sdk = genai.Client(api_key=key, vertexai=vertex, http_options=options)
 
     async def once(self, contents: Any = "Hello", **config: Any) -> types.GenerateContentResponse:

@@ -77,6 +77,19 @@ class Line:
         """Ends the connection; nobody need wait until nothing is left of it."""
         self.task.cancel()
 
+    def quiet(self, message: LiveServerMessage) -> LiveServerMessage:
+        """`message` without the words of an answer that nobody wants to hear: `muted`, or a turn that is skipped."""
+        content = message.server_content
+        if message.tool_call is not None:
+            self.skips_turn = False
+        if content is None:
+            return message
+        gone = {"model_turn": None, "output_transcription": None, "interrupted": None, "generation_complete": None}
+        if content.turn_complete:
+            gone |= {"turn_complete": None} if self.skips_turn else {}
+            self.muted = self.skips_turn = False
+        return message.model_copy(update={"server_content": content.model_copy(update=gone)})
+
     async def _run(self, opening: AbstractAsyncContextManager[LiveConnection]) -> None:
         try:
             async with opening as connection:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Coroutine
 
 from fullduplex.agents.contexts import InvocationContext
@@ -21,27 +20,21 @@ from fullduplex.live.answers import Answers
 from fullduplex.live.briefing import Handle, brief
 from fullduplex.live.compression import Compression
 from fullduplex.live.conversation import Conversation
+from fullduplex.live.farewell import Farewell
 from fullduplex.live.greeting import opens
-from fullduplex.live.history import contents_of
 from fullduplex.live.line import Line
 from fullduplex.live.opening import Opening
 from fullduplex.live.rotation import Rotation
 from fullduplex.live.settings import LiveSettings
 from fullduplex.live.setup import Setup
 from fullduplex.live.tool_runner import ToolRunner
-from fullduplex.live.uplink import FLICKER_BYTES, Uplink
+from fullduplex.live.uplink import Uplink
 from fullduplex.live.upstream import Upstream
 from fullduplex.models.base import LiveModel
 from fullduplex.requests import LiveRequest
-from fullduplex.types.content import Content
 from fullduplex.types.live import LiveServerContent, LiveServerMessage, LiveServerSessionResumptionUpdate
 
 logger = logging.getLogger(__name__)
-
-LAST_WORDS_S = 0.5
-"""How long a line that was left in the middle of an answer may go on before the next one is asked for it."""
-
-LISTEN_EVERY_S = 0.05
 
 
 class Supervisor:
@@ -93,12 +86,17 @@ class Supervisor:
         )
         self._rotation = Rotation(self._opening, group, self._consider_leaving)
         self._line: Line | None = None
-        self._retiring: Line | None = None
         self._leave: asyncio.Future[ConnectionLost | None] | None = None
-        self._asked = False
         self._sent_off = False
         self._interrupted = False
         self._cut_off: set[str] = set()
+        self._farewell = Farewell(
+            session=ctx.session,
+            conversation=conversation,
+            uplink=self._uplink,
+            cut_off=self._cut_off,
+            in_use=lambda: self._line,
+        )
         self._chores: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -110,7 +108,7 @@ class Supervisor:
                 line = await self._use(line, closed)
         finally:
             closed.cancel()
-            for left in (self._line, self._rotation.take(), self._retiring):
+            for left in (self._line, self._rotation.take(), self._farewell.line):
                 if left is not None:
                     left.leave()
             for chore in self._chores:
@@ -122,8 +120,8 @@ class Supervisor:
         if self._line is None or not self._conversation.in_turn:
             return
         self._conversation.interrupt()
-        if self._retiring is not None:  # that line speaks; the one in use has said nothing yet
-            self._let_go()
+        if self._farewell.line is not None:  # that line speaks; the one in use has said nothing yet
+            self._farewell.let_go()
             return
         self._line.muted = True
         self._interrupted = True
@@ -235,12 +233,11 @@ class Supervisor:
             contents = await self._compression.fit(contents)
         asks = news.open_question and not self._uplink.goes_on
         if contents:
-            await line.connection.send_history(contents, turn_complete=asks and self._retiring is None)
+            await line.connection.send_history(contents, turn_complete=asks and self._farewell.line is None)
             line.told = line.connection.messages_sent or 0
-        if self._retiring is not None:
+        if (retired := self._farewell.line) is not None:
             question = contents[-1] if asks else None
-            self._asked = False
-            self._begin(self._retire(self._retiring, line, question), "last words")
+            self._begin(self._farewell.hand_over(retired, line, question), "last words")
         elif asks:
             self._uplink.note(LiveRequest(content=contents[-1]), line)
 
@@ -249,12 +246,12 @@ class Supervisor:
     def _take(self, line: Line, message: LiveServerMessage) -> None:
         """What a message says is shown, and what it asks for is begun. Waits for nothing."""
         if line is not self._line:
-            if line is not self._retiring:
+            if line is not self._farewell.line:
                 return  # a line that was left: nobody waits for its words
         elif line.muted or line.skips_turn:
-            message = _quiet(line, message)
-        elif self._retiring is not None and _speaks(message):
-            self._let_go()
+            message = line.quiet(message)
+        elif self._farewell.line is not None and _speaks(message):
+            self._farewell.let_go()
         spoke = self._conversation.in_turn
         shown = self._conversation.hear(message)
         if not spoke and self._conversation.in_turn and line is self._line:
@@ -265,9 +262,8 @@ class Supervisor:
         if message.tool_call is not None and message.tool_call.function_calls:
             line.calls.update(call.id or "" for call in message.tool_call.function_calls)
             self._tools.start(message.tool_call.function_calls)
-            if line is self._retiring:  # the next line is told of the call when its tool has answered
-                line.has_finished = True
-                self._let_go()
+            if line is self._farewell.line:
+                self._farewell.called()
         if message.tool_call_cancellation is not None:
             self._tools.cancel(message.tool_call_cancellation.ids or [])
         if message.usage_metadata is not None and self._compression is not None:
@@ -292,12 +288,8 @@ class Supervisor:
     def _turn_over(self, line: Line) -> None:
         self._interrupted = False
         self._cut_off.clear()
-        if line is self._retiring:  # it came to its end after all: nobody needs the answer again
-            self._retiring = None
-            line.has_finished = True
-            line.leave()
-            if self._asked and self._line is not None:
-                self._line.skips_turn = True
+        if line is self._farewell.line:
+            self._farewell.finished()
         if self._compression is not None and not self._rotation.is_on:
             self._begin(self._compress(self._compression), "compression")
         self._consider_leaving()
@@ -347,63 +339,13 @@ class Supervisor:
 
     def _change(self, line: Line) -> Line | None:
         """Leaves `line` for the next; in the middle of an answer it may speak on until the next one does."""
-        if self._retiring is not None:  # its answer has outlasted the next line, too
-            self._let_go()
+        self._farewell.let_go()  # an answer that has outlasted the next line, too
         if self._conversation.in_turn and not self._tools.awaited:
-            if self._conversation.finish_input():  # the old line answers it; the next one need not hear it
-                self._backlog.settled()
-            self._cut_off |= self._conversation.said
-            self._retiring = line
+            self._farewell.begin(line)
         else:  # a line that waits for a tool says nothing more
             line.leave()
             self._break_off()
         return self._rotation.take()
-
-    async def _retire(self, retired: Line, line: Line, question: Content | None) -> None:
-        """Lets `retired` speak its last words; `line` is asked for the answer when they do not end it in time."""
-        await self._last_words(retired, LAST_WORDS_S)
-        try:
-            if retired.has_finished:
-                await self._tell_last_words(line)
-            elif question is not None and (self._retiring, self._line) == (retired, line) and not self._goes_on:
-                self._asked = True
-                await line.connection.send_history([], turn_complete=True)
-                self._uplink.note(LiveRequest(content=question), line)
-        except ModelError as error:
-            logger.debug("the next line is gone, too: %s", error)
-        await self._last_words(retired)
-        if self._retiring is retired:
-            self._let_go()
-
-    async def _last_words(self, retired: Line, patience_s: float = math.inf) -> None:
-        """Returns when `retired` has nothing more to say or the time is over. It does not hear the user any more: who
-        speaks over it is heard here, and silences it."""
-        while not retired.task.done() and patience_s > 0:
-            await asyncio.wait([retired.task], timeout=min(LISTEN_EVERY_S, patience_s))
-            patience_s -= LISTEN_EVERY_S
-            if self._retiring is retired and self._backlog.loud_bytes > FLICKER_BYTES:
-                self._conversation.interrupt()
-                self._let_go()
-
-    @property
-    def _goes_on(self) -> bool:
-        """Whether the user has said something since the line in use was told of the session."""
-        return self._backlog.owed or self._backlog.speech or self._uplink.goes_on
-
-    async def _tell_last_words(self, line: Line) -> None:
-        said = frozenset(self._conversation.said)
-        await self._conversation.kept()
-        answer = contents_of(event for event in self._session.events if event.id in said)
-        if answer and line is self._line:
-            await line.connection.send_history(answer, turn_complete=False)
-            line.told = line.connection.messages_sent or 0
-
-    def _let_go(self) -> None:
-        """The old line has said its last words."""
-        retired, self._retiring = self._retiring, None
-        if retired is not None:
-            retired.leave()
-        self._cut_off |= self._conversation.break_off(input_comes_again=False)
 
 
 def _broken() -> ConnectionLost:
@@ -413,17 +355,3 @@ def _broken() -> ConnectionLost:
 def _speaks(message: LiveServerMessage) -> bool:
     content = message.server_content
     return message.tool_call is not None or (content is not None and content.model_turn is not None)
-
-
-def _quiet(line: Line, message: LiveServerMessage) -> LiveServerMessage:
-    """`message` without the words of an answer that nobody wants to hear."""
-    content = message.server_content
-    if message.tool_call is not None:
-        line.skips_turn = False
-    if content is None:
-        return message
-    gone = {"model_turn": None, "output_transcription": None, "interrupted": None, "generation_complete": None}
-    if content.turn_complete:
-        gone |= {"turn_complete": None} if line.skips_turn else {}
-        line.muted = line.skips_turn = False
-    return message.model_copy(update={"server_content": content.model_copy(update=gone)})

@@ -6,6 +6,7 @@ A line may be opened long before it is used: then it waits, and what the model s
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -96,10 +97,7 @@ class Line:
                 self._connection = connection
                 self._opened.set_result(None)
                 await self._used
-                await connection.listen(self._hear)
+                await connection.listen(functools.partial(self._take, self))
             self.lost = ConnectionLost("the model ended the conversation", close_code=NORMAL_CLOSE, recoverable=True)
         except ModelError as error:
             self.lost = error
-
-    def _hear(self, message: LiveServerMessage) -> None:
-        self._take(self, message)

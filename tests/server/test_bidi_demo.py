@@ -5,20 +5,25 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
+from fastapi import WebSocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from fullduplex.agents import RunConfig
 from fullduplex.errors import ModelError, SessionBusy
 from fullduplex.events import Event
 from fullduplex.requests import Aside, Interrupt, LiveRequestQueue
+from fullduplex.server import ServerSettings
+from fullduplex.server.call import Call, Host
 from fullduplex.server.outbox import ClientTooSlow
 from fullduplex.server.protocols.bidi_demo import BidiDemo
-from fullduplex.types import Content, Modality, Part, Transcription
+from fullduplex.types import Blob, Content, Modality, Part, Transcription
 from fullduplex.types.playout import PlayoutReport, TurnTimes
 from tests.docs.blocks import labelled
-from tests.server.harness import audio_event, echo, receive, requests_of, scripted, text_of
+from tests.server.harness import Scripted, ScriptedRunner, audio_event, echo, receive, requests_of, scripted, text_of
 
 PATH = "/ws/alice/s1"
 
@@ -208,6 +213,108 @@ async def test_events_come_down_as_model_dump_json_writes_them():
         assert socket.close_code == 1000, "the run has ended, so has the call"
 
 
+def noise(size: int) -> bytes:
+    return np.random.default_rng(size).bytes(size)
+
+
+async def a_spoken_answer(_: LiveRequestQueue) -> AsyncIterator[Event]:
+    """Two seconds of audio as backends send it, words, two media in one event, media without bytes."""
+    for number in range(50):
+        yield audio_event(noise(1_920 + 2 * (number % 3)))
+        if number % 10 == 0:
+            words = Transcription(text="one two three", finished=False)
+            yield Event(author="demo", output_transcription=words, partial=True)
+    picture = Part(inline_data=Blob(data=noise(33), mime_type="image/png"))
+    audio = Part(inline_data=Blob(data=noise(480), mime_type="audio/pcm;rate=24000"))
+    yield Event(author="demo", content=Content(role="model", parts=[Part(text="see"), picture, audio]))
+    yield audio_event(b"")
+    yield Event(author="demo", turn_complete=True)
+
+
+async def come_down(server: Scripted, downlink: str) -> tuple[list[dict[str, Any]], list[bytes], int]:
+    """Events without their media and what differs by run, the media in order, and the bytes of all frames."""
+    events: list[dict[str, Any]] = []
+    media: list[bytes] = []
+    size = 0
+    async with server.connect(f"{PATH}?downlink={downlink}") as socket:
+        missing = 0
+        async for frame in socket:
+            size += len(frame.encode() if isinstance(frame, str) else frame)
+            if isinstance(frame, bytes):
+                media.append(frame)
+                missing -= 1
+                continue
+            assert missing == 0, "the bytes of an event follow it at once"
+            events.append(json.loads(frame))
+            blobs = [
+                part["inlineData"] for part in events[-1].get("content", {}).get("parts", []) if "inlineData" in part
+            ]
+            data = [base64.urlsafe_b64decode(blob.pop("data")) for blob in blobs if "data" in blob]
+            media += data
+            missing = len(blobs) - len(data)
+            assert missing == (len(blobs) if downlink == "binary" else 0)
+        assert missing == 0
+    unlike = {"id", "timestamp"}
+    return [{key: event[key] for key in event if key not in unlike} for event in events], media, size
+
+
+@pytest.mark.spec(167)
+async def test_media_as_binary_frames_is_the_same_bytes_and_fewer_on_the_wire():
+    async with scripted(a_spoken_answer) as server:
+        events, media, size = await come_down(server, "json")
+        bare_events, frames, binary_size = await come_down(server, "binary")
+    assert len(media) == 53
+    assert frames == media
+    assert bare_events == events
+    print(f"{binary_size / size:.1%} of {size:,} bytes")
+    assert binary_size < 0.8 * size
+
+
+class CuriousSocket:
+    """A slow client that asks for the time while an event is on its way."""
+
+    def __init__(self) -> None:
+        self.kinds: list[str] = []
+        self.asks = asyncio.Semaphore(0)
+
+    async def receive(self) -> dict[str, str]:
+        await self.asks.acquire()
+        return {"type": "websocket.receive", "text": '{"type":"clock","t0":1}'}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        kind = json.loads(message["text"]).get("type", "event") if "text" in message else "bytes"
+        if kind == "event":
+            self.asks.release()
+        await asyncio.sleep(0.002)
+        self.kinds.append(kind)
+
+    async def close(self, code: int, reason: str) -> None:
+        pass
+
+
+async def test_the_time_is_not_told_between_an_event_and_its_bytes():
+    async def script(_: LiveRequestQueue) -> AsyncIterator[Event]:
+        for _ in range(20):
+            yield audio_event(bytes(960))
+
+    socket = CuriousSocket()
+    host = Host(ScriptedRunner(script), ServerSettings(port=0))
+    wire = BidiDemo(1_000, binary_down=True)
+    call = Call(host, cast(WebSocket, socket), wire, user_id="alice", session_id="s1", run_config=RunConfig())
+    await call.run()
+    assert socket.kinds.count("clock") > 5
+    assert [socket.kinds[at + 1] for at, kind in enumerate(socket.kinds) if kind == "event"] == ["bytes"] * 20
+
+
+def test_the_page_of_the_protocol_shows_an_event_whose_bytes_follow():
+    [sample] = labelled("protocols.md", "binary")
+    event = Event.model_validate_json(sample)
+    [part] = (event.content or Content()).parts or []
+    part.inline_data = Blob(data=b"pcm!", mime_type="audio/pcm;rate=24000")
+    assert BidiDemo(1_000, binary_down=True).write(event) == [sample, b"pcm!"]
+    assert part.inline_data.data == b"pcm!", "others have the event too"
+
+
 @pytest.mark.parametrize(
     ("query", "model", "expected"),
     [
@@ -243,7 +350,7 @@ async def test_the_client_may_find_the_speech_itself(query: str, disabled: bool 
         assert (detection.disabled if detection else None) is disabled
 
 
-@pytest.mark.parametrize("query", ["?proactivity=perhaps", "?modality=SMELL", "?vad=maybe"])
+@pytest.mark.parametrize("query", ["?proactivity=perhaps", "?modality=SMELL", "?vad=maybe", "?downlink=smoke"])
 async def test_an_address_that_makes_no_sense_is_refused(query: str):
     async with scripted(echo) as server:
         with pytest.raises(InvalidStatus) as refused:

@@ -140,6 +140,15 @@ class Connection:
         for message in messages:
             await self.websocket.send_text(json.dumps(message))
 
+    async def send_apart(self, *messages: dict[str, Any]) -> None:
+        """Send audio events as `downlink=binary` asks: each without its data, and then the bytes."""
+        for message in messages:
+            [part] = message["content"]["parts"]
+            blob = dict(part["inlineData"])
+            data = base64.urlsafe_b64decode(blob.pop("data"))
+            await self.send({**message, "content": {**message["content"], "parts": [{"inlineData": blob}]}})
+            await self.websocket.send_bytes(data)
+
     async def close(self, code: int = 1000, reason: str | None = None) -> None:
         """Close the socket from the server's side."""
         await self.websocket.close(code, reason)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -60,8 +60,11 @@ class WireProtocol(Protocol):
         """
         ...
 
-    def write(self, event: Event) -> str | None:
-        """`event` as a text frame; None for one that this protocol does not speak of."""
+    def write(self, event: Event) -> str | list[str | bytes] | None:
+        """`event` as a text frame, or as frames that belong together; None for one that this protocol does not tell.
+
+        Nothing is sent between frames that belong together.
+        """
         ...
 
 
@@ -116,6 +119,7 @@ class Call:
         self._run_config = run_config
         self._queue = LiveRequestQueue()
         self._outbox = Outbox(host.settings.downstream_audio_s, host.settings.downstream_messages)
+        self._sending = asyncio.Lock()
         self._ending: Ending | None = None
         self._client_gone = False
 
@@ -173,7 +177,7 @@ class Call:
         """Sends `text` past the outbox. To a client that takes nothing now it is not sent: it would be too late."""
         with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
             async with asyncio.timeout(_ANSWER_S):
-                await self._socket.send({"type": "websocket.send", "text": text})
+                await self._send_together([text])
 
     async def _talk(self) -> None:
         told: str | None = None
@@ -208,11 +212,17 @@ class Call:
     async def _send(self) -> None:
         try:
             while (item := await self._outbox.get()) is not None:
-                text = item if isinstance(item, str) else self._protocol.write(item)
-                if text is not None:
-                    await self._socket.send({"type": "websocket.send", "text": text})
+                written = item if isinstance(item, str) else self._protocol.write(item)
+                if written is not None:
+                    await self._send_together([written] if isinstance(written, str) else written)
         except (WebSocketDisconnect, RuntimeError):  # starlette's words for a client that has left
             self._client_gone = True
+
+    async def _send_together(self, frames: Sequence[str | bytes]) -> None:
+        async with self._sending:
+            for frame in frames:
+                kind = "text" if isinstance(frame, str) else "bytes"
+                await self._socket.send({"type": "websocket.send", kind: frame})
 
     async def _hang_up(self) -> None:
         ending = self._ending or Ending(refusals.CLOSE_INTERNAL)

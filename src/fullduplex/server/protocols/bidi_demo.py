@@ -1,7 +1,8 @@
 """`WS /ws/{user_id}/{session_id}`: binary PCM and JSON messages up, every Event down as JSON (spec/live.md §3.3).
 
-Query: `proactivity`, `affective_dialog` (bool, native audio models); ours: `modality` (`AUDIO` or `TEXT`) and `vad`
-(`off`: the client says when the user speaks). Ours too: what a client tells of its player, the clocks, and `interrupt`.
+Query: `proactivity`, `affective_dialog` (bool, native audio models); ours: `modality` (`AUDIO` or `TEXT`), `vad`
+(`off`: the client says when the user speaks), `downlink` (`binary`: media comes down as it is, not as base64). Ours
+too: what a client tells of its player, the clocks, and `interrupt`.
 A frame that cannot be understood is answered with an error message, and the session lives on.
 """
 
@@ -45,6 +46,7 @@ def router(host: Host) -> APIRouter:
         affective_dialog: bool = False,
         modality: Modality | None = None,
         vad: Literal["server", "off"] = "server",
+        downlink: Literal["json", "binary"] = "json",
     ) -> None:
         await websocket.accept()
         run_config = live_run_config(
@@ -54,23 +56,28 @@ def router(host: Host) -> APIRouter:
             affective_dialog=affective_dialog,
             vad=vad,
         )
-        wire = BidiDemo(host.settings.max_message_bytes)
+        wire = BidiDemo(host.settings.max_message_bytes, binary_down=downlink == "binary")
         await Call(host, websocket, wire, user_id=user_id, session_id=session_id, run_config=run_config).run()
 
     return routes
 
 
 class BidiDemo:
-    """Reads the messages of this protocol and writes its events."""
+    """Reads the messages of this protocol and writes its events; `binary_down` is what `downlink` asked for."""
 
     survives_bad_frames = True
 
-    def __init__(self, max_message_bytes: int) -> None:
+    def __init__(self, max_message_bytes: int, *, binary_down: bool = False) -> None:
         self._max_message_bytes = max_message_bytes
+        self._binary_down = binary_down
 
-    def write(self, event: Event) -> str:
-        """Every event, whole."""
-        return event.model_dump_json(exclude_none=True, by_alias=True)
+    def write(self, event: Event) -> str | list[str | bytes]:
+        """Every event, whole; with `binary_down` the bytes of its media follow it."""
+        media: list[bytes] = []
+        if self._binary_down:
+            event, media = _media_apart(event)
+        text = event.model_dump_json(exclude_none=True, by_alias=True)
+        return [text, *media] if media else text
 
     def read(self, frame: str | bytes, queue: LiveRequestQueue) -> str | None:
         """See `WireProtocol`. The answer is the one to a `clock` message."""
@@ -125,6 +132,23 @@ def _read_aside(message: dict[str, Any], queue: LiveRequestQueue) -> str | None:
         case other:
             raise InvalidInput(f"no message has the type {str(other)[:40]!r}", code="invalid_message", field="type")
     return None
+
+
+def _media_apart(event: Event) -> tuple[Event, list[bytes]]:
+    """The event with no bytes in its media, and these, in order: one entry for each part that is media."""
+    content = event.content
+    if content is None or not content.parts or all(part.inline_data is None for part in content.parts):
+        return event, []
+    parts, media = [], []
+    for part in content.parts:
+        blob = part.inline_data
+        if blob is None:
+            parts.append(part)
+        else:
+            parts.append(part.model_copy(update={"inline_data": blob.model_copy(update={"data": None})}))
+            media.append(blob.data or b"")
+    bare = content.model_copy(update={"parts": parts})
+    return event.model_copy(update={"content": bare}), media
 
 
 def read_object(text: str, max_bytes: int) -> dict[str, Any]:

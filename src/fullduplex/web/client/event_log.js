@@ -33,9 +33,10 @@ export function withoutMedia(event) {
   let bytes = 0;
   const shortened = parts.map((part) => {
     if (!part.inlineData) return part;
-    const size = mediaBytes(part.inlineData);
+    const { bytes: raw, ...blob } = part.inlineData;
+    const size = raw?.byteLength ?? mediaBytes(blob);
     bytes += size;
-    return { ...part, inlineData: { ...part.inlineData, data: `(${size} bytes)` } };
+    return { ...part, inlineData: { ...blob, data: `(${size} bytes)` } };
   });
   const audio = parts.every((part) => part.inlineData?.mimeType.startsWith("audio/"));
   return { message: { ...event, content: { ...event.content, parts: shortened } }, audio, bytes };

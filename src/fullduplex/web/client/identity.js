@@ -66,8 +66,28 @@ export function socketUrl(page, user, session) {
  * @returns {string}
  */
 export function withDetection(url, vad) {
+  return withParameter(url, "vad", vad === "off" ? "off" : null);
+}
+
+/**
+ * The same address with media coming down as binary frames, or as base64 within the JSON.
+ *
+ * @param {string} url
+ * @param {boolean} binary
+ * @returns {string}
+ */
+export function withDownlink(url, binary) {
+  return withParameter(url, "downlink", binary ? "binary" : null);
+}
+
+/**
+ * @param {string} url
+ * @param {string} name
+ * @param {string | null} value null: without it
+ */
+function withParameter(url, name, value) {
   const address = new URL(url);
-  if (vad === "off") address.searchParams.set("vad", "off");
-  else address.searchParams.delete("vad");
+  if (value === null) address.searchParams.delete(name);
+  else address.searchParams.set(name, value);
   return address.href;
 }

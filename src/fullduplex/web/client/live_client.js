@@ -14,7 +14,7 @@
 
 import { Downlink } from "./downlink.js";
 import { EventLog, describeSent, withoutMedia } from "./event_log.js";
-import { withDetection } from "./identity.js";
+import { withDetection, withDownlink } from "./identity.js";
 import { Microphone } from "./microphone.js";
 import { Probe } from "./probe.js";
 import { LiveSocket } from "./socket.js";
@@ -29,6 +29,7 @@ import { Uplink } from "./uplink.js";
  * @property {string} url the WebSocket's
  * @property {boolean} [rawMic] switch the browser's own voice processing off
  * @property {number} [frameMs] length of a microphone frame, in ms
+ * @property {boolean} [binary] ask for media as binary frames (else as base64 within the JSON, a third more bytes)
  * @property {boolean} [probe] record the level of every render quantum (client.probe)
  * @property {boolean} [gate] find the user's speech here, and send nothing else (see speech_gate.js)
  * @property {import("./speech_gate.js").GateOptions} [voice] what counts as speech
@@ -37,8 +38,9 @@ import { Uplink } from "./uplink.js";
 /** Talks with an agent. */
 export class LiveClient extends EventTarget {
   /** @param {ClientOptions} options */
-  constructor({ url, rawMic = false, frameMs = 20, probe = false, gate = false, voice = {} }) {
+  constructor({ url, rawMic = false, frameMs = 20, binary = true, probe = false, gate = false, voice = {} }) {
     super();
+    this.binary = binary;
     this.socket = new LiveSocket(url);
     this.downlink = new Downlink();
     this.log = new EventLog();
@@ -82,7 +84,8 @@ export class LiveClient extends EventTarget {
 
   /** @param {string} url for the next connection */
   setUrl(url) {
-    this.socket.url = withDetection(url, this.uplink.mode === "open" ? "server" : "off");
+    const detecting = withDetection(url, this.uplink.mode === "open" ? "server" : "off");
+    this.socket.url = withDownlink(detecting, this.binary);
   }
 
   /**
@@ -173,6 +176,7 @@ export class LiveClient extends EventTarget {
       this.uplink.reconnected();
     } else {
       this.timekeeper.stop();
+      this.downlink.forget();
       this.speaker.forget();
     }
     if (["elsewhere", "failed"].includes(status.state)) void this.stopMicrophone(); // nobody here listens now

@@ -2,14 +2,19 @@
  * The shapes that travel on the wire, as JSDoc types, and nothing else. Every field of an Event except the few that the
  * server always sends may be missing.
  *
- * @typedef {{data: string, mimeType: string, displayName?: string}} Blob64  base64 of either alphabet
+ * @typedef {object} Media  has one of `data` and `bytes`
+ * @property {string} mimeType
+ * @property {string} [data] base64 of either alphabet
+ * @property {Uint8Array<ArrayBuffer>} [bytes] what came as a binary frame
+ * @property {string} [displayName]
+ *
  * @typedef {{id?: string, name: string, args?: Record<string, unknown>}} FunctionCall
  * @typedef {{id?: string, name: string, response?: unknown}} FunctionResponse
  *
  * @typedef {object} Part
  * @property {string} [text]
  * @property {boolean} [thought]
- * @property {Blob64} [inlineData]
+ * @property {Media} [inlineData]
  * @property {{fileUri: string, mimeType: string}} [fileData]
  * @property {FunctionCall} [functionCall]
  * @property {FunctionResponse} [functionResponse]

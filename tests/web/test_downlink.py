@@ -20,6 +20,7 @@ from .standin import Standin, audio, event, spoken, tone
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LOST = "The server sent an event and not all of its media."
+BINARY = {"downlink": "binary"}
 STRAY = "The server sent a binary frame that belongs to no event."
 
 
@@ -90,7 +91,7 @@ async def test_what_a_lost_connection_left_unfinished_is_forgotten(modules: Modu
 
 @pytest.mark.spec(167)
 async def test_page_plays_every_byte_of_binary_frames(browser: VoiceBrowser, standin: Standin) -> None:
-    async with browser.page(standin.url) as voice:
+    async with browser.page(standin.url, query=BINARY) as voice:
         agent = await standin.connection()
         assert agent.query["downlink"] == "binary"
         await voice.allow_sound()
@@ -122,7 +123,7 @@ async def test_page_plays_every_byte_that_the_real_server_sends(browser: VoiceBr
                 yield audio_event(tone(1)[:size])
             yield Event(author="demo", turn_complete=True)
 
-    async with scripted(answer) as server, browser.page(f"http://{server.address}") as voice:
+    async with scripted(answer) as server, browser.page(f"http://{server.address}", query=BINARY) as voice:
         await voice.allow_sound()
         await voice.page.evaluate(
             """() => {
@@ -143,7 +144,7 @@ async def test_page_plays_every_byte_that_the_real_server_sends(browser: VoiceBr
 async def test_an_event_that_was_cut_off_by_a_loss_is_no_problem_on_the_next_connection(
     browser: VoiceBrowser, standin: Standin
 ) -> None:
-    async with browser.page(standin.url) as voice:
+    async with browser.page(standin.url, query=BINARY) as voice:
         first = await standin.connection()
         await first.send(bare("a", "audio/pcm;rate=24000"))
         await first.close()
@@ -154,7 +155,7 @@ async def test_an_event_that_was_cut_off_by_a_loss_is_no_problem_on_the_next_con
 
 
 async def test_a_stray_binary_frame_is_told_and_the_page_lives_on(browser: VoiceBrowser, standin: Standin) -> None:
-    async with browser.page(standin.url) as voice:
+    async with browser.page(standin.url, query=BINARY) as voice:
         agent = await standin.connection()
         await agent.websocket.send_bytes(bytes(64))
         await expect(voice.page.locator(".note.error")).to_contain_text("belongs to no event")
@@ -164,7 +165,7 @@ async def test_a_stray_binary_frame_is_told_and_the_page_lives_on(browser: Voice
 
 
 async def test_a_client_may_have_its_media_within_the_json(browser: VoiceBrowser, standin: Standin) -> None:
-    async with browser.page(standin.url) as voice:
+    async with browser.page(standin.url, query=BINARY) as voice:
         await standin.connection()
         await voice.page.evaluate(
             """async () => {

@@ -293,12 +293,15 @@ async def test_uplink_sends_what_was_said_while_the_button_was_held(modules: Mod
         "client/uplink.js",
         """const sent = [];
            const line = {
-             sendAudio: (pcm) => sent.push(pcm), sendActivityStart: () => sent.push("("),
+             sendAudio: (pcm) => sent.push(pcm.at), sendActivityStart: () => sent.push("("),
              sendActivityEnd: () => sent.push(")"), sendAudioStreamEnd: () => sent.push("stream end"),
            };
            const uplink = new m.Uplink(line, "push");
            uplink.begin(1000);
-           const hear = (ms) => uplink.hear({pcm: ms, rms: 0.3, frame: ms}, ms);
+           const hear = (ms) => {
+             const pcm = Object.assign(new Int16Array(320).fill(0.3 * 32767).buffer, {at: ms});
+             uplink.hear({pcm, rms: 0.3, frame: ms}, ms);
+           };
            hear(0);
            uplink.hold(); uplink.hold();
            hear(20); hear(40);
@@ -321,7 +324,9 @@ async def test_speech_is_remembered_until_it_is_answered_or_the_user_types(modul
            };
            const uplink = new m.Uplink(line, "open");
            uplink.begin(1000);
-           const hear = (ms, rms) => uplink.hear({pcm: ms, rms, frame: ms}, ms);
+           const hear = (ms, rms) => {
+             uplink.hear({pcm: new Int16Array(320).fill(rms * 32767).buffer, rms, frame: ms}, ms);
+           };
            const found = [];
            for (const [ms, rms] of [[0, 0.2], [20, 0.2], [40, 0.01], [60, 0.2]]) hear(ms, rms);
            found.push(uplink.takeSpeechBefore(50), uplink.takeSpeechBefore(50), uplink.takeSpeechBefore(90));
@@ -331,3 +336,16 @@ async def test_speech_is_remembered_until_it_is_answered_or_the_user_types(modul
            return found;""",
     )
     assert found == [20, None, 60, None]
+
+
+async def test_speech_that_ends_within_a_frame_ends_there(modules: Modules) -> None:
+    tails = await modules.run(
+        "client/pcm.js",
+        """const frame = (loud) => {
+             const pcm = new Int16Array(320);
+             pcm.fill(8000, 0, loud);
+             return pcm.buffer;
+           };
+           return [320, 160, 32, 0].map((loud) => m.quietTailMs(frame(loud), 0.05));""",
+    )
+    assert tails == [0, 10, 18, 18]

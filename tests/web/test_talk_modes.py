@@ -188,4 +188,4 @@ async def test_client_offers_the_gate_by_itself(browser: VoiceBrowser, standin: 
                }"""
         )
         connection = await standin.connection(2)
-        assert connection.query == {"modality": "AUDIO", "vad": "off", "downlink": "binary"}
+        assert connection.query == {"modality": "AUDIO", "vad": "off"}

@@ -38,7 +38,7 @@ import { Uplink } from "./uplink.js";
 /** Talks with an agent. */
 export class LiveClient extends EventTarget {
   /** @param {ClientOptions} options */
-  constructor({ url, rawMic = false, frameMs = 20, binary = true, probe = false, gate = false, voice = {} }) {
+  constructor({ url, rawMic = false, frameMs = 20, binary = false, probe = false, gate = false, voice = {} }) {
     super();
     this.binary = binary;
     this.socket = new LiveSocket(url);

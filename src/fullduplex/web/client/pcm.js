@@ -54,6 +54,21 @@ export function rms(samples) {
 }
 
 /**
+ * How long (ms) a frame of the microphone goes on after its last piece of 2 ms that is as loud as `level`.
+ *
+ * @param {ArrayBuffer} pcm 16-bit samples
+ * @param {number} level RMS
+ * @returns {number}
+ */
+export function quietTailMs(pcm, level) {
+  const samples = int16ToFloat(new Int16Array(pcm));
+  const piece = INPUT_RATE / 500;
+  let end = samples.length;
+  while (end > piece && rms(samples.subarray(end - piece, end)) < level) end -= piece;
+  return ((samples.length - end) / INPUT_RATE) * 1_000;
+}
+
+/**
  * The sample rate that a mime type such as `audio/pcm;rate=24000` names.
  *
  * @param {string} mimeType

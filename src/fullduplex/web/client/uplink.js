@@ -7,6 +7,7 @@
  */
 
 import { FrameClock } from "./frame_clock.js";
+import { quietTailMs } from "./pcm.js";
 import { SPEECH_THRESHOLD, SpeechGate } from "./speech_gate.js";
 
 /**
@@ -60,7 +61,9 @@ export class Uplink {
   hear({ pcm, rms, frame }, arrived) {
     this.frameClock.see(frame, arrived);
     const at = this.frameClock.timeOf(frame);
-    if (rms >= this.threshold && (this.mode !== "push" || this.isTalking)) this.#remember(at);
+    if (rms >= this.threshold && (this.mode !== "push" || this.isTalking)) {
+      this.#remember(at - quietTailMs(pcm, this.threshold));
+    }
     if (this.mode === "open") this.line.sendAudio(pcm);
     else if (this.mode === "gate") this.#send(this.gate.push(pcm, rms, at));
     else this.#hearHeld(pcm, at);

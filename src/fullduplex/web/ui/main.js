@@ -28,6 +28,7 @@ const client = new LiveClient({
   url: pageSocketUrl(),
   rawMic: query.get("raw_mic") === "1",
   frameMs: Number(query.get("frame_ms")) || 20,
+  binary: query.get("downlink") === "binary",
   probe: query.get("probe") === "1",
   voice: {
     threshold: Number(query.get("speech_level")) || undefined,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from itertools import islice, takewhile
 from typing import Generic, TypeVar
+
+import msgspec
 
 from fullduplex.turns.loudness import is_loud
 from fullduplex.types.content import Blob
@@ -39,10 +40,10 @@ class Kind(Enum):
     ANSWER = "answer"  # of a tool: in the session
 
 
-@dataclass(slots=True)
-class Entry(Generic[T]):
+class Entry(msgspec.Struct, Generic[T], gc=False):
     """One thing that was sent: on which connection, as its which message (None: not counted), when (seconds), and how
-    long it had waited for that."""
+    long it had waited for that. There are many, and no cycles in them: the collector need not look at them.
+    """
 
     kind: Kind
     item: Blob | T
@@ -52,14 +53,14 @@ class Entry(Generic[T]):
     waited: float = 0.0
     audio: bytes = b""
     """Its PCM; empty when it is no audio."""
-    _loud: bool | None = None
+    judged: bool | None = None
 
     @property
     def loud(self) -> bool:
         """Whether it may be speech."""
-        if self._loud is None:
-            self._loud = is_loud(self.audio)
-        return self._loud
+        if self.judged is None:
+            self.judged = is_loud(self.audio)
+        return self.judged
 
 
 class Backlog(Generic[T]):

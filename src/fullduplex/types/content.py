@@ -15,7 +15,7 @@ from fullduplex.types.binary import Base64
 from fullduplex.types.struct import Message, coerce, coerce_list
 
 
-class Blob(Message):
+class Blob(Message, gc=False):
     """Raw media: `data` is bytes (audio in: PCM16 little-endian mono at 16,000 Hz), `mime_type` says which."""
 
     data: Base64 | None = None

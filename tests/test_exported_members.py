@@ -12,7 +12,7 @@ import fullduplex
 DOORS = sorted(
     name
     for _, name, is_package in pkgutil.iter_modules(fullduplex.__path__, "fullduplex.")
-    if is_package and name.rpartition(".")[2] not in {"cli", "turns", "web", "live", "testing"}
+    if is_package and name.rpartition(".")[2] not in {"cli", "turns", "web", "live", "text", "testing"}
 )
 
 # The contract of docs/migration: these import paths are those that programs written for ADK use.
@@ -36,6 +36,8 @@ PATHS = {
     "fullduplex.models": "LiveModel LiveConnection Gemini",
     "fullduplex.models.google_llm": "Gemini",
     "fullduplex.apps": "App",
+    "fullduplex.plugins": "BasePlugin PluginManager",
+    "fullduplex.plugins.base_plugin": "BasePlugin",
     "fullduplex.types": "Content Part Blob FunctionCall FunctionResponse AudioTranscriptionConfig SpeechConfig "
     "Modality RealtimeInputConfig AutomaticActivityDetection SessionResumptionConfig ProactivityConfig UserContent "
     "ContextWindowCompressionConfig SlidingWindow VoiceConfig PrebuiltVoiceConfig ActivityStart ActivityEnd",

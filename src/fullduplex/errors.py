@@ -14,6 +14,7 @@ page. This module holds no handling: who meets an error decides what to do.
     │   └── SessionBusy                   another live run holds this session
     ├── ModelError                        the backend refused, failed or went away
     │   └── ConnectionLost                the connection ended; carries the WebSocket close code
+    ├── PluginError                       a plugin's hook failed
     └── EngineUnavailable                 a part of the local voice stack is not installed or does not start
 """
 
@@ -107,6 +108,12 @@ class ConnectionLost(ModelError):
         super().__init__(message, code=code, recoverable=recoverable)
         self.close_code = close_code
         self.reason = reason
+
+
+class PluginError(FullduplexError):
+    """Raised when a hook of a plugin fails; the cause is the plugin's own error."""
+
+    code = "plugin_failed"
 
 
 class EngineUnavailable(FullduplexError):

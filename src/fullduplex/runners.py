@@ -10,7 +10,7 @@ import uuid
 import warnings
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from fullduplex.agents.base import BaseAgent
 from fullduplex.agents.contexts import InvocationContext, Stop
@@ -23,6 +23,7 @@ from fullduplex.events import Event
 from fullduplex.live import Engine
 from fullduplex.memory import BaseMemoryService, InMemoryMemoryService
 from fullduplex.models.registry import resolve
+from fullduplex.plugins import BasePlugin, PluginManager
 from fullduplex.requests import LiveRequestQueue
 from fullduplex.sessions import BaseSessionService, InMemorySessionService, Session
 from fullduplex.tools.base import BaseToolset
@@ -34,9 +35,10 @@ _LEAVING_S = 1.0
 class Runner:
     """Runs one agent (or app) on the sessions of a store.
 
-    Give exactly one of `app`, `agent` and `node` (an agent too), and `app_name` with an agent. `live_conflict` says
-    what a second live run on a session does: it is refused with `SessionBusy`, or it takes over and the first run
-    ends with an error event `session_busy`. With `auto_create_session` a missing session is created.
+    Give exactly one of `app`, `agent` and `node` (an agent too), and `app_name` with an agent. `plugins` stand behind
+    those of an app. `live_conflict` says what a second live run on a session does: it is refused with `SessionBusy`,
+    or it takes over and the first run ends with an error event `session_busy`. With `auto_create_session` a missing
+    session is created.
     """
 
     def __init__(
@@ -49,6 +51,9 @@ class Runner:
         session_service: BaseSessionService,
         artifact_service: BaseArtifactService | None = None,
         memory_service: BaseMemoryService | None = None,
+        credential_service: Any = None,
+        plugins: list[BasePlugin] | None = None,
+        plugin_close_timeout: float = 5.0,
         auto_create_session: bool = False,
         live_conflict: Conflict = "refuse",
         engine: Engine | None = None,
@@ -65,6 +70,9 @@ class Runner:
         self.session_service = session_service
         self.artifact_service = artifact_service
         self.memory_service = memory_service
+        self.credential_service = credential_service
+        self.plugins = PluginManager([*(app.plugins if app is not None else ()), *(plugins or ())])
+        self._plugin_close_timeout = plugin_close_timeout
         self.auto_create_session = auto_create_session
         self._live_conflict = live_conflict
         self._engine = engine or Engine(resolve=resolve)
@@ -80,6 +88,7 @@ class Runner:
         """Ends every live run of this runner, and lets go of what its agents' toolsets hold."""
         await asyncio.gather(*(held.stop.now() for held in list(self._live.values())))
         await asyncio.gather(*(toolset.close() for toolset in _toolsets(self.agent)))
+        await self.plugins.close(self._plugin_close_timeout)
 
     async def run_live(
         self,
@@ -119,6 +128,8 @@ class Runner:
                 engine=self._engine,
                 artifact_service=self.artifact_service,
                 memory_service=self.memory_service,
+                credential_service=self.credential_service,
+                plugins=self.plugins,
                 stop=stop,
             )
             async with aclosing(self.agent.run_live(ctx)) as events:
@@ -192,6 +203,8 @@ class InMemoryRunner(Runner):
         node: BaseAgent | None = None,
         app_name: str | None = None,
         app: App | None = None,
+        plugins: list[BasePlugin] | None = None,
+        plugin_close_timeout: float = 5.0,
         live_conflict: Conflict = "refuse",
         engine: Engine | None = None,
     ) -> None:
@@ -203,6 +216,8 @@ class InMemoryRunner(Runner):
             session_service=InMemorySessionService(),
             artifact_service=InMemoryArtifactService(),
             memory_service=InMemoryMemoryService(),
+            plugins=plugins,
+            plugin_close_timeout=plugin_close_timeout,
             live_conflict=live_conflict,
             engine=engine,
         )

@@ -1,7 +1,7 @@
-"""What an agent's owner has called before and after its part of a run (spec/live.md §1.2).
+"""What an agent's owner has called around its part of a run, its model and its tools (spec/live.md §1.2, §1.3).
 
-A callback takes a `CallbackContext` by the name `callback_context` (by position when it has no such parameter), and may
-be async. Of several the first that returns content has the last word. Changes of state go into the event that follows.
+A callback is given its arguments by name (by position where its names are others), and may be async. Of several the
+first that returns something has the last word. Changes of state go into the event that follows.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import inspect
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fullduplex.events import Event
 from fullduplex.tools.context import CallbackContext
@@ -23,13 +23,23 @@ logger = logging.getLogger(__name__)
 
 AgentCallback = Callable[..., Content | Awaitable[Content | None] | None]
 AgentCallbacks = AgentCallback | list[AgentCallback] | None
+Callback = Callable[..., Any]
+Callbacks = Callback | list[Callback] | None
 
 
-def as_list(callbacks: AgentCallbacks) -> list[AgentCallback]:
+def as_list(callbacks: Callbacks) -> list[Callback]:
     """The callbacks as a list, however they were given."""
     if callbacks is None:
         return []
     return callbacks if isinstance(callbacks, list) else [callbacks]
+
+
+async def first_answer(callbacks: Callbacks, **arguments: Any) -> Any:
+    """Calls one after another until one returns something true, and gives that; None when none does."""
+    for callback in as_list(callbacks):
+        if answer := await _result(callback, arguments):
+            return answer
+    return None
 
 
 async def surrounded(
@@ -67,7 +77,7 @@ async def _call(callbacks: Sequence[AgentCallback], ctx: InvocationContext) -> E
     context = CallbackContext(ctx)
     content = None
     for callback in callbacks:
-        content = await _result(callback, context)
+        content = await _result(callback, {"callback_context": context})
         if content:
             break
     if not content and not context.actions.state_delta:
@@ -90,7 +100,9 @@ async def _call_quietly(callbacks: Sequence[AgentCallback], ctx: InvocationConte
         logger.exception("a callback after agent %s failed", ctx.agent_name)
 
 
-async def _result(callback: AgentCallback, context: CallbackContext) -> Content | None:
-    named = "callback_context" in inspect.signature(callback).parameters
-    result = callback(callback_context=context) if named else callback(context)
+async def _result(callback: Callback, arguments: dict[str, Any]) -> Any:
+    names = inspect.signature(callback).parameters
+    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in names.values())
+    named = takes_any or arguments.keys() <= names.keys()
+    result = callback(**arguments) if named else callback(*arguments.values())
     return await result if inspect.isawaitable(result) else result

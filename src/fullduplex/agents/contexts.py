@@ -6,25 +6,27 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fullduplex.agents.run_config import RunConfig
-from fullduplex.errors import FullduplexError
+from fullduplex.errors import FullduplexError, InvalidConfig
 from fullduplex.events import Event
+from fullduplex.plugins import PluginManager
 from fullduplex.requests import LiveRequestQueue
 from fullduplex.sessions import BaseSessionService, Session
 from fullduplex.tools.context import CallbackContext, Context, ReadonlyContext, ToolContext
+from fullduplex.types.content import Content
 
 if TYPE_CHECKING:
     from fullduplex.agents.base import BaseAgent
     from fullduplex.artifacts.base import BaseArtifactService
     from fullduplex.memory.base import BaseMemoryService
 
-__all__ = ["CallbackContext", "Context", "InvocationContext", "LiveEngine", "ReadonlyContext", "Stop", "ToolContext"]
+__all__ = ["AgentEngine", "CallbackContext", "Context", "InvocationContext", "ReadonlyContext", "Stop", "ToolContext"]
 
 
-class LiveEngine(Protocol):
-    """What runs an agent live; the runner hands one down, so that agents import nothing from above."""
+class AgentEngine(Protocol):
+    """What runs an agent, live or in writing; the runner hands one down, so that agents import nothing from above."""
 
     def run(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         """The events of `ctx.agent`'s run, until it ends."""
@@ -47,19 +49,34 @@ class Stop:
 
 @dataclass
 class InvocationContext:
-    """One run of an agent. `end_invocation` set to True ends it before it connects."""
+    """One run of an agent. `end_invocation` set to True ends it before it connects.
+
+    `branch` names the agents above in a parallel workflow (`fan.left`). `user_content` is what the user wrote to begin
+    a text run. `plugins` are the runner's.
+    """
 
     invocation_id: str
     session: Session
     session_service: BaseSessionService
     agent: BaseAgent
     run_config: RunConfig
-    live_request_queue: LiveRequestQueue
-    engine: LiveEngine
+    engine: AgentEngine
+    live_request_queue: LiveRequestQueue | None = None
     artifact_service: BaseArtifactService | None = None
     memory_service: BaseMemoryService | None = None
+    credential_service: Any = None
+    plugins: PluginManager = field(default_factory=PluginManager)
+    branch: str | None = None
+    user_content: Content | None = None
     stop: Stop = field(default_factory=Stop)
     end_invocation: bool = False
+
+    @property
+    def queue(self) -> LiveRequestQueue:
+        """The queue of a live run. Raises `InvalidConfig` in a text run, which has none."""
+        if self.live_request_queue is None:
+            raise InvalidConfig("a text run has no live_request_queue")
+        return self.live_request_queue
 
     @property
     def agent_name(self) -> str:

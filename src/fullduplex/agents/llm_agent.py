@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from fullduplex.agents.base import BaseAgent
+from fullduplex.agents.callbacks import Callbacks
 from fullduplex.agents.instructions import InstructionProvider, identity, resolve
 from fullduplex.events import Event
 from fullduplex.models.base import LiveModel
+from fullduplex.models.text import OutputSchema, TextModel
 from fullduplex.tools.base import BaseTool, BaseToolset
 from fullduplex.tools.context import ReadonlyContext
 from fullduplex.tools.function import FunctionTool
 from fullduplex.types.config import GenerateContentConfig
+from fullduplex.types.content import Content
 
 if TYPE_CHECKING:
     from fullduplex.agents.contexts import InvocationContext
@@ -30,13 +33,35 @@ class LlmAgent(BaseAgent):
     the nearest agent above. `instruction` is text with `{state}` variables, or a function of the context that returns
     it. `tools` holds functions, tools and toolsets. `greeting` is what the agent says first, before any input, in a
     session that holds no conversation yet; it is said once, as it stands.
+
+    `global_instruction` of the root stands before the instruction of every agent below it. `output_key` names the
+    state that receives what the agent says; `output_schema` is what its answer looks like, in text runs.
+    `include_contents="none"` keeps the conversation so far from the model. The callbacks are called around the model
+    and the tools, after those of plugins: see `agents.callbacks`.
     """
 
-    model: str | LiveModel = ""
+    model: str | LiveModel | TextModel = ""
     instruction: str | InstructionProvider = ""
+    global_instruction: str | InstructionProvider = ""
+    static_instruction: Content | str | None = None
     greeting: str = ""
     tools: list[Callable[..., Any] | BaseTool | BaseToolset] = Field(default_factory=list)
     generate_content_config: GenerateContentConfig | None = None
+    mode: Literal["chat", "task", "single_turn"] | None = None
+    disallow_transfer_to_parent: bool = False
+    disallow_transfer_to_peers: bool = False
+    include_contents: Literal["default", "none"] = "default"
+    input_schema: type[BaseModel] | None = None
+    output_schema: OutputSchema | None = None
+    output_key: str | None = None
+    planner: Any = None
+    code_executor: Any = None
+    before_model_callback: Callbacks = None
+    after_model_callback: Callbacks = None
+    on_model_error_callback: Callbacks = None
+    before_tool_callback: Callbacks = None
+    after_tool_callback: Callbacks = None
+    on_tool_error_callback: Callbacks = None
 
     @field_validator("generate_content_config")
     @classmethod
@@ -56,7 +81,7 @@ class LlmAgent(BaseAgent):
         return value
 
     @property
-    def canonical_model(self) -> str | LiveModel:
+    def canonical_model(self) -> str | LiveModel | TextModel:
         """The agent's own model, else that of the nearest agent above, else the default."""
         agent: BaseAgent | None = self
         while agent is not None:

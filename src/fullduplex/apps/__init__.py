@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from fullduplex.agents.base import BaseAgent
+from fullduplex.plugins import BasePlugin
 
 __all__ = ["App"]
 
@@ -16,3 +17,4 @@ class App(BaseModel):
 
     name: str
     root_agent: BaseAgent
+    plugins: list[BasePlugin] = Field(default_factory=list)

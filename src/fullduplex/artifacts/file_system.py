@@ -29,12 +29,16 @@ class Directory:
         """See `Store`."""
         target = self._root / path
         while True:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            # Somebody may delete the folder between any two steps, those within `makedirs` too.
             try:
+                os.makedirs(target.parent, exist_ok=True)
                 file = open(target, "xb")  # noqa: SIM115
                 break
             except FileNotFoundError:
-                continue  # the folder was deleted between the two steps
+                continue
+            except FileExistsError:
+                if any(folder.is_file() for folder in target.parents):
+                    raise
         with file:
             file.write(data)
             file.flush()

@@ -63,7 +63,7 @@ class Conductor:
         self._tools = tools
         self._ambient = ambient
         self._settings = settings
-        self._queue = ctx.live_request_queue
+        self._queue = ctx.queue
         self._outbox = Outbox()
         self._answers = Answers(self._queue)
         self._scribe = Scribe(

@@ -49,6 +49,8 @@ class Engine:
             )
         chosen = agent.canonical_model
         model = self._resolve(chosen) if isinstance(chosen, str) else chosen
+        if not isinstance(model, LiveModel):
+            raise InvalidConfig(f"agent `{agent.name}`: {type(model).__name__} is a text model, which cannot run live")
         tools = await agent.all_tools(ReadonlyContext(ctx))
         setup = await Setup.of(ctx, agent, model.model, tools)
         if ctx.end_invocation:

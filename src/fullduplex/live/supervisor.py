@@ -56,7 +56,7 @@ class Supervisor:
         settings: LiveSettings,
     ) -> None:
         self._session = ctx.session
-        self._queue = ctx.live_request_queue
+        self._queue = ctx.queue
         self._agent = agent
         self._conversation = conversation
         self._answers = answers
@@ -65,7 +65,7 @@ class Supervisor:
         self._patience_s = settings.tool_deadline_s + settings.send_deadline_s
         self._compression = Compression(setup.context_fallback) if setup.context_fallback is not None else None
         self._uplink = Uplink(
-            queue=ctx.live_request_queue,
+            queue=ctx.queue,
             session=ctx.session,
             conversation=conversation,
             upstream=upstream,

@@ -7,7 +7,7 @@ import pytest
 from fullduplex import RunConfig, types
 from fullduplex.agents import LiveRequest
 from fullduplex.events import Event
-from fullduplex.live.history import contents_of
+from fullduplex.turns.history import contents_of
 from fullduplex.types.config import SessionResumptionConfig
 from fullduplex.types.live import Transcription
 from tests.live.kit import (

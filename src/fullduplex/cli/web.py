@@ -138,7 +138,7 @@ def _agent(options: argparse.Namespace) -> tuple[BaseAgent | Runner, tuple[str, 
 def _check_tools(agent: LlmAgent) -> None:
     """A tool that no model can be told of is found now, not in the first call."""
     from fullduplex.errors import InvalidConfig
-    from fullduplex.live.setup import declared
+    from fullduplex.tools.declared import declared
 
     try:
         declared(agent.canonical_tools())

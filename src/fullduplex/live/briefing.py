@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from fullduplex.events import Event
-from fullduplex.live.history import contents_of
+from fullduplex.turns.history import contents_of
 from fullduplex.types.content import Content, FunctionResponse, Part
 
 

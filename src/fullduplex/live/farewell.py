@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 from fullduplex.errors import ModelError
 from fullduplex.live.conversation import Conversation
-from fullduplex.live.history import contents_of
 from fullduplex.live.line import Line
 from fullduplex.live.uplink import FLICKER_BYTES, Uplink
 from fullduplex.requests import LiveRequest
 from fullduplex.sessions import Session
+from fullduplex.turns.history import contents_of
 from fullduplex.types.content import Content
 
 logger = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from fullduplex.live.briefing import Handle, brief
 from fullduplex.models.base import ConnectRequest
 from fullduplex.sessions import Session
 from fullduplex.tools.base import BaseTool
+from fullduplex.tools.declared import declared
 from fullduplex.types.config import GenerateContentConfig, LiveConnectConfig, Modality, SessionResumptionConfig
-from fullduplex.types.content import Tool
 
 logger = logging.getLogger(__name__)
 
@@ -119,10 +119,3 @@ def config_of(run: RunConfig, generation: GenerateContentConfig | None) -> LiveC
     if generation is not None:
         fields.update({name: getattr(generation, name) for name in _FROM_AGENT})
     return LiveConnectConfig(response_modalities=run.response_modalities or [Modality.AUDIO], **fields)
-
-
-def declared(tools: list[BaseTool]) -> list[Tool]:
-    """The tools as the model is told of them: those that the backend runs, then one bundle of functions."""
-    entries = [entry for tool in tools if (entry := tool.built_in()) is not None]
-    functions = [declaration for tool in tools if (declaration := tool.declaration()) is not None]
-    return [*entries, Tool(function_declarations=functions)] if functions else entries

@@ -13,15 +13,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from fullduplex.agents.contexts import InvocationContext
-from fullduplex.errors import InvalidInput
 from fullduplex.events import Event, EventActions
 from fullduplex.live.unwinding import cancelled_from_outside
+from fullduplex.tools.answers import as_response, merged
 from fullduplex.tools.base import BaseTool
 from fullduplex.tools.context import ToolContext
 from fullduplex.turns.ledger import Group, Ledger
 from fullduplex.types.config import Behavior
 from fullduplex.types.content import Content, FunctionCall, FunctionResponse, Part
-from fullduplex.types.struct import plain
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +106,7 @@ class ToolRunner:
             if result is None and tool.is_long_running:
                 self.cancel([call.id or ""])
                 return
-        response = FunctionResponse(id=call.id, name=call.name, response=_as_response(result, call))
+        response = FunctionResponse(id=call.id, name=call.name, response=as_response(result, call.name or ""))
         if tool is not None and tool.response_scheduling is not None:
             response.scheduling = tool.response_scheduling.value
         group = self._ledger.answered(call.id or "", Answer(response, context.actions))
@@ -148,30 +147,5 @@ class ToolRunner:
             return
         parts = [Part(function_response=answer.response) for answer in answers]
         content = Content(role="user", parts=parts)
-        self._show(self._event(content=content, actions=_merged([answer.actions for answer in answers])))
+        self._show(self._event(content=content, actions=merged([answer.actions for answer in answers])))
         self._answer(content)
-
-
-def _as_response(result: Any, call: FunctionCall) -> dict[str, Any]:
-    try:
-        value = plain(result)
-    except InvalidInput as error:
-        logger.error("the result of tool %s is %s", call.name, error)
-        return {"error": f"The result of `{call.name}()` is {error}"}
-    except Exception as error:  # an object of the developer's that cannot even be looked at
-        logger.exception("the result of tool %s cannot be read", call.name)
-        return {"error": f"The result of `{call.name}()` cannot be read: {type(error).__name__}: {error}"}
-    return value if isinstance(value, dict) else {"result": value}
-
-
-def _merged(actions: list[EventActions]) -> EventActions:
-    """The effects of several tools as one: mappings joined, of the rest the last that is set."""
-    merged = EventActions()
-    for one in actions:
-        for name in one.__struct_fields__:
-            value = getattr(one, name)
-            if isinstance(value, dict) and isinstance(known := getattr(merged, name), dict):
-                known.update(value)
-            elif value is not None:
-                setattr(merged, name, value)
-    return merged

@@ -18,7 +18,6 @@ from fastapi.staticfiles import StaticFiles
 
 from fullduplex.agents import BaseAgent
 from fullduplex.agents.llm_agent import LlmAgent
-from fullduplex.live.setup import declared
 from fullduplex.runners import InMemoryRunner, Runner
 from fullduplex.server.call import Host, LiveRunner
 from fullduplex.server.hosts import HostGuard
@@ -26,6 +25,7 @@ from fullduplex.server.info import describe, version
 from fullduplex.server.protocols import article_ws, bidi_demo
 from fullduplex.server.run_config import is_local, model_name
 from fullduplex.server.settings import ServerSettings
+from fullduplex.tools.declared import declared
 
 logger = logging.getLogger(__name__)
 

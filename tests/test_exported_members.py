@@ -18,7 +18,12 @@ DOORS = sorted(
 # The contract of docs/migration: these import paths are those that programs written for ADK use.
 PATHS = {
     "fullduplex": "Agent Event InMemoryRunner LiveRequestQueue RunConfig Runner StreamingMode types",
-    "fullduplex.agents": "Agent LlmAgent BaseAgent LiveRequestQueue LiveRequest RunConfig InvocationContext",
+    "fullduplex.agents": "Agent LlmAgent BaseAgent SequentialAgent LoopAgent ParallelAgent LiveRequestQueue "
+    "LiveRequest RunConfig InvocationContext Context",
+    "fullduplex.agents.base_agent": "BaseAgent",
+    "fullduplex.agents.sequential_agent": "SequentialAgent",
+    "fullduplex.agents.loop_agent": "LoopAgent",
+    "fullduplex.agents.parallel_agent": "ParallelAgent",
     "fullduplex.agents.run_config": "RunConfig StreamingMode ToolThreadPoolConfig",
     "fullduplex.agents.live_request_queue": "LiveRequest LiveRequestQueue",
     "fullduplex.agents.llm_agent": "Agent LlmAgent",
@@ -28,7 +33,7 @@ PATHS = {
     "fullduplex.sessions.in_memory_session_service": "InMemorySessionService",
     "fullduplex.sessions.base_session_service": "GetSessionConfig BaseSessionService",
     "fullduplex.events": "Event EventActions",
-    "fullduplex.tools": "FunctionTool ToolContext google_search BaseToolset McpToolset",
+    "fullduplex.tools": "FunctionTool ToolContext google_search BaseToolset McpToolset exit_loop transfer_to_agent",
     "fullduplex.tools.mcp_tool": "McpToolset StdioConnectionParams StreamableHTTPConnectionParams",
     "fullduplex.artifacts": "InMemoryArtifactService FileArtifactService GcsArtifactService ObjectStoreArtifactService",
     "fullduplex.memory": "InMemoryMemoryService DatabaseMemoryService",

@@ -4,6 +4,7 @@ from fullduplex.agents.base import BaseAgent
 from fullduplex.agents.contexts import Context, InvocationContext
 from fullduplex.agents.llm_agent import Agent, LlmAgent
 from fullduplex.agents.run_config import RunConfig
+from fullduplex.agents.workflow import LoopAgent, ParallelAgent, SequentialAgent
 from fullduplex.requests import LiveRequest, LiveRequestQueue
 
 __all__ = [
@@ -14,5 +15,8 @@ __all__ = [
     "LiveRequest",
     "LiveRequestQueue",
     "LlmAgent",
+    "LoopAgent",
+    "ParallelAgent",
     "RunConfig",
+    "SequentialAgent",
 ]

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, field_validator
 from fullduplex.agents.base import BaseAgent
 from fullduplex.agents.callbacks import Callbacks
 from fullduplex.agents.instructions import InstructionProvider, identity, resolve
+from fullduplex.agents.transfer import flow_instructions, flow_tools, is_step
 from fullduplex.events import Event
 from fullduplex.models.base import LiveModel
 from fullduplex.models.text import OutputSchema, TextModel
@@ -103,15 +104,34 @@ class LlmAgent(BaseAgent):
         """What brings tools for each run."""
         return [tool for tool in self.tools if isinstance(tool, BaseToolset)]
 
-    async def all_tools(self, context: ReadonlyContext) -> list[BaseTool]:
-        """The tools of a run, those of toolsets after the agent's own."""
-        brought = await asyncio.gather(*(toolset.get_tools(context) for toolset in self.toolsets))
-        return [*self.canonical_tools(), *(tool for tools in brought for tool in tools)]
+    @property
+    def transfer_targets(self) -> list[BaseAgent]:
+        """The agents that this one can hand the conversation to: those below it, its parent, its parent's others."""
+        targets, parent = list(self.sub_agents), self.parent_agent
+        if isinstance(parent, LlmAgent):
+            if not self.disallow_transfer_to_parent:
+                targets.append(parent)
+            if not self.disallow_transfer_to_peers:
+                targets += [peer for peer in parent.sub_agents if peer is not self]
+        return [agent for agent in targets if getattr(agent, "mode", None) not in ("task", "single_turn")]
 
-    async def system_instruction(self, context: ReadonlyContext) -> str:
-        """The whole text that the model is told at connect: the instruction, then who it is."""
-        own = await resolve(self.instruction, context)
-        return "\n\n".join(text for text in (own, identity(self.name, self.description)) if text)
+    async def all_tools(self, context: ReadonlyContext, *, live: bool = False) -> list[BaseTool]:
+        """The tools of a run: the agent's own, those of toolsets, and those by which it hands over."""
+        brought = await asyncio.gather(*(toolset.get_tools(context) for toolset in self.toolsets))
+        tools = [*self.canonical_tools(), *(tool for tools in brought for tool in tools)]
+        return tools + flow_tools(tools, self.transfer_targets, step=live and is_step(self))
+
+    async def system_instruction(self, context: ReadonlyContext, *, live: bool = False) -> str:
+        """The whole text that the model is told at connect: the root's global instruction, the agent's own, who it is,
+        and to whom it can hand over."""
+        root = self.root_agent
+        texts = [
+            await resolve(root.global_instruction, context) if isinstance(root, LlmAgent) else "",
+            await resolve(self.instruction, context),
+            identity(self.name, self.description),
+            *flow_instructions(self.transfer_targets, step=live and is_step(self)),
+        ]
+        return "\n\n".join(text for text in texts if text)
 
     def _run_live_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         return ctx.engine.run(ctx)

@@ -128,6 +128,7 @@ class Conductor:
     async def _converse(self, group: asyncio.TaskGroup) -> None:
         tools = ToolRunner(
             ctx=self._ctx,
+            agent=self._agent,
             tools=self._tools,
             group=group,
             event=self._conversation.event,

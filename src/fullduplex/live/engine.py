@@ -43,15 +43,11 @@ class Engine:
         agent = ctx.agent
         if not isinstance(agent, LlmAgent):
             raise InvalidConfig(f"agent `{agent.name}` has no model to run live")
-        if agent.sub_agents:
-            logger.warning(
-                "agent %s runs without its sub-agents: this version does not transfer between agents", agent.name
-            )
         chosen = agent.canonical_model
         model = self._resolve(chosen) if isinstance(chosen, str) else chosen
         if not isinstance(model, LiveModel):
             raise InvalidConfig(f"agent `{agent.name}`: {type(model).__name__} is a text model, which cannot run live")
-        tools = await agent.all_tools(ReadonlyContext(ctx))
+        tools = await agent.all_tools(ReadonlyContext(ctx), live=True)
         setup = await Setup.of(ctx, agent, model.model, tools)
         if ctx.end_invocation:
             return

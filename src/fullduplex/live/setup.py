@@ -66,8 +66,10 @@ class Setup:
     @classmethod
     async def of(cls, ctx: InvocationContext, agent: LlmAgent, model: str, tools: list[BaseTool]) -> Setup:
         """Resolves the instruction, once for the run; raises what the instruction raises."""
+        if agent.output_schema is not None:
+            logger.warning("agent %s: output_schema has no effect in a live run", agent.name)
         config = config_of(ctx.run_config, agent.generate_content_config)
-        instruction = await agent.system_instruction(ReadonlyContext(ctx))
+        instruction = await agent.system_instruction(ReadonlyContext(ctx), live=True)
         return cls(
             model=model,
             system_instruction=instruction,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from fullduplex.agents.contexts import InvocationContext
+from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.events import Event, EventActions
 from fullduplex.live.unwinding import cancelled_from_outside
 from fullduplex.tools.answers import as_response, merged
@@ -35,24 +36,33 @@ class Answer(NamedTuple):
 
 
 class ToolRunner:
-    """The tools of one run. `show` takes the event with the answers, `answer` sends them to the model."""
+    """The tools of one agent's part. `show` takes the event with the answers, `answer` sends them to the model.
+
+    `called` is told of the calls that begin, `acted` of each event with answers once it was shown.
+    """
 
     def __init__(
         self,
         *,
         ctx: InvocationContext,
+        agent: LlmAgent,
         tools: list[BaseTool],
         group: asyncio.TaskGroup,
         event: Callable[..., Event],
         show: Callable[[Event], None],
         answer: Callable[[Content], None],
+        called: Callable[[list[FunctionCall]], None] = lambda _: None,
+        acted: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self._ctx = ctx
+        self._agent = agent
         self._tools = {tool.name: tool for tool in tools if tool.declaration() is not None}
         self._group = group
         self._event = event
         self._show = show
         self._answer = answer
+        self._called = called
+        self._acted = acted
         self._ledger = Ledger()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._awaited: set[str] = set()
@@ -73,6 +83,7 @@ class ToolRunner:
                 self._awaited.add(key)
             self._tasks[key] = task = self._group.create_task(self._run(call), name=f"tool {call.name}")
             task.add_done_callback(functools.partial(self._forget, key))
+        self._called(calls)
 
     def cancel(self, call_ids: list[str]) -> None:
         """Stops tools whose answers the model no longer wants; nothing is sent for them."""

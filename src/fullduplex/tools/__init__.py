@@ -3,7 +3,18 @@
 from fullduplex.tools.base import BaseTool, BaseToolset
 from fullduplex.tools.builtin import google_search
 from fullduplex.tools.context import ToolContext
+from fullduplex.tools.flow import TransferToAgentTool, exit_loop, transfer_to_agent
 from fullduplex.tools.function import FunctionTool
 from fullduplex.tools.mcp import McpToolset
 
-__all__ = ["BaseTool", "BaseToolset", "FunctionTool", "McpToolset", "ToolContext", "google_search"]
+__all__ = [
+    "BaseTool",
+    "BaseToolset",
+    "FunctionTool",
+    "McpToolset",
+    "ToolContext",
+    "TransferToAgentTool",
+    "exit_loop",
+    "google_search",
+    "transfer_to_agent",
+]

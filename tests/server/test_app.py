@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ from fullduplex.agents import Agent
 from fullduplex.runners import InMemoryRunner
 from fullduplex.server import ServerSettings, create_app
 from fullduplex.server.app import page_folder
+from fullduplex.server.info import describe
 from tests.server.harness import serving
 
 
@@ -76,3 +78,21 @@ async def test_a_runner_of_ones_own_is_used_and_closed_with_the_server():
     async with serving(app):
         assert not closed.is_set()
     assert closed.is_set()
+
+
+def test_an_embedded_agent_offers_what_it_listens_for():
+    def greet(city: Literal["Rome", "Oslo"]) -> str:
+        """Greets a city. Examples: "say hello to {city}", "greet {city}"."""
+        return city
+
+    def wave_goodbye() -> str:
+        """Has no examples."""
+        return ""
+
+    helper = Agent(name="helper", tools=[greet])
+    agent = Agent(name="desk", model="local", tools=[wave_goodbye], sub_agents=[helper])
+    info = describe(agent)
+    assert info["tools"] == ["wave_goodbye", "greet"]
+    assert info["examples"] == ["Wave goodbye", "Say hello to Rome"]
+    assert describe(agent, ["Try this"])["examples"] == ["Try this"]
+    assert describe(AGENT)["examples"] == [], "a language model needs no hints"

@@ -12,6 +12,9 @@ from fullduplex.agents import BaseAgent
 from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.models.gemini.capabilities import short_name
 from fullduplex.server.run_config import is_gemini, is_local, model_name
+from fullduplex.tools import BaseTool
+
+_MOST_SENTENCES = 4
 
 
 @cache
@@ -38,16 +41,30 @@ def engine_of(model: str) -> str:
     return model
 
 
+def sentences(agent: BaseAgent) -> list[str]:
+    """What one can say to an embedded agent and those below it: the first example of each tool, four at most."""
+    from fullduplex.models.cascade.router import Router
+
+    declarations = [one for tool in _tools(agent) if (one := tool.declaration()) is not None]
+    entries = Router(declarations).tools.values()
+    spoken = [entry.patterns[0].example() for entry in entries if entry.patterns]
+    return [text[:1].upper() + text[1:] for text in spoken[:_MOST_SENTENCES]]
+
+
+def _tools(agent: BaseAgent) -> list[BaseTool]:
+    own = agent.canonical_tools() if isinstance(agent, LlmAgent) else []
+    return [*own, *(tool for below in agent.sub_agents for tool in _tools(below))]
+
+
 def describe(agent: BaseAgent, examples: Sequence[str] = ()) -> dict[str, Any]:
-    """Agent, model, engine, tools, and things to try."""
+    """Agent, model, engine, tools, and things to try: `examples`, or what an embedded agent listens for."""
     model = model_name(agent)
-    tools = [tool.name for tool in agent.canonical_tools()] if isinstance(agent, LlmAgent) else []
     return {
         "agent": agent.name,
         "model": model,
         "engine": engine_of(model),
         "offline": is_local(model),
         "version": version(),
-        "tools": tools,
-        "examples": list(examples),
+        "tools": [tool.name for tool in _tools(agent)],
+        "examples": list(examples) or (sentences(agent) if is_local(model) else []),
     }

@@ -67,7 +67,10 @@ async def echo(queue: LiveRequestQueue) -> AsyncIterator[Event]:
 def describe(request: LiveRequest) -> str:
     """A request in a few words."""
     if request.content is not None:
-        return f"text {request.content.text}"
+        [part] = request.content.parts or []
+        if (answer := part.function_response) is not None:
+            return f"answer {answer.id} {answer.name} {answer.response}"
+        return f"text {part.text}"
     if request.blob is not None:
         return f"blob {request.blob.mime_type} {len(request.blob.data or b'')}"
     names = ("activity_start", "activity_end", "audio_stream_end")

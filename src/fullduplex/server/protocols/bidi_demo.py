@@ -22,7 +22,7 @@ from fullduplex.server.run_config import live_run_config, model_name
 from fullduplex.turns.media_queue import Limits, audio_seconds
 from fullduplex.types.binary import decode_base64
 from fullduplex.types.config import Modality
-from fullduplex.types.content import Blob, Content, Part
+from fullduplex.types.content import Blob, Content, FunctionResponse, Part
 from fullduplex.types.playout import TurnTimes
 from fullduplex.types.struct import encode_json
 
@@ -98,6 +98,8 @@ class BidiDemo:
             case "audio":
                 mime = mime_type(message, PCM)
                 queue.send_realtime(audio_blob(media(message), mime))
+            case "tool_response":
+                queue.send_content(Content(role="user", parts=[Part(function_response=tool_response(message))]))
             case "activity_start":
                 queue.send_activity_start()
             case "activity_end":
@@ -170,6 +172,14 @@ def required(message: dict[str, Any], field: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidInput(f"`{field}` must be text and not empty", code="invalid_message", field=field)
     return value
+
+
+def tool_response(message: dict[str, Any]) -> FunctionResponse:
+    """The user's or the app's answer to a call; `InvalidInput` when it does not say to which, or is no object."""
+    response = message.get("response")
+    if not isinstance(response, dict):
+        raise InvalidInput("`response` must be an object", code="invalid_message", field="response")
+    return FunctionResponse(id=required(message, "id"), name=required(message, "name"), response=response)
 
 
 def time_in(message: dict[str, Any], field: str) -> float:

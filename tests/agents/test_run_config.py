@@ -59,6 +59,7 @@ OURS = {
     "max_duration_s": None,
     "max_total_tokens": None,
     "context_fallback": None,
+    "output_key_from_speech": True,
 }
 
 

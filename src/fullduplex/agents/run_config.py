@@ -84,7 +84,8 @@ class RunConfig(BaseModel):
     The last fields are ours, and for `run_live` alone. `max_turns` (of the model), `max_duration_s` (seconds) and
     `max_total_tokens` (the sum of what the backend reports turn by turn) end a run; None is no limit. No answer is cut
     off by a limit, but by that of time after a grace of ten seconds. `context_fallback` keeps a long conversation
-    within the model's context.
+    within the model's context. With `output_key_from_speech` the state that an agent's `output_key` names receives what
+    it says aloud, too: its finished transcripts, as far as they were heard.
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -122,6 +123,7 @@ class RunConfig(BaseModel):
     max_duration_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     max_total_tokens: int | None = Field(default=None, ge=1)
     context_fallback: ContextFallback | None = None
+    output_key_from_speech: bool = True
 
     @field_validator("max_llm_calls")
     @classmethod

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator
 
 from fullduplex.agents.contexts import InvocationContext
 from fullduplex.agents.llm_agent import LlmAgent
+from fullduplex.agents.run_config import RunConfig
 from fullduplex.errors import FullduplexError, InvalidInput
 from fullduplex.events import Event
 from fullduplex.live.ambient import Ambient
@@ -33,6 +34,7 @@ from fullduplex.models.base import LiveModel
 from fullduplex.requests import Aside, Overload
 from fullduplex.tools.base import BaseTool
 from fullduplex.turns.downstream import Downstream
+from fullduplex.turns.output import Output
 from fullduplex.types.playout import PlayoutReport, TurnTimes
 
 logger = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class Conductor:
             outbox=self._outbox,
             custom_metadata=ctx.run_config.custom_metadata,
             now=ambient.now,
+            output=_output(ctx.run_config, agent),
         )
         self._limits = Limits.of(ctx.run_config, ambient.now)
         self._conversation = Conversation(
@@ -232,3 +235,10 @@ class Conductor:
                 continue
             if hurried or self._scribe.unwritten >= before:
                 return
+
+
+def _output(run: RunConfig, agent: LlmAgent) -> Output | None:
+    """What follows the agent's words for its `output_key`."""
+    if agent.output_key is None:
+        return None
+    return Output(agent.output_key, author=agent.name, transcripts=run.output_key_from_speech)

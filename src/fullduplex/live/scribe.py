@@ -17,6 +17,7 @@ from fullduplex.events import Event
 from fullduplex.live.outbox import Outbox
 from fullduplex.sessions import BaseSessionService, Session
 from fullduplex.turns.journal import Journal
+from fullduplex.turns.output import Output
 from fullduplex.types.playout import Heard
 
 MAX_WAITING = 50_000
@@ -36,7 +37,7 @@ class _Work(NamedTuple):
 
 
 class Scribe:
-    """The one writer of a run's session."""
+    """The one writer of a run's session. `output` follows what the agent says, if a state is to have it."""
 
     def __init__(
         self,
@@ -46,12 +47,14 @@ class Scribe:
         outbox: Outbox,
         custom_metadata: dict[str, Any] | None,
         now: Callable[[], float],
+        output: Output | None = None,
     ) -> None:
         self._session = session
         self._service = service
         self._outbox = outbox
         self._custom_metadata = custom_metadata
         self._now = now
+        self._output = output
         self._journal = Journal()
         self._work: deque[_Work] = deque()
         self._unwritten = 0
@@ -132,6 +135,9 @@ class Scribe:
         return event
 
     def _pass(self, event: Event | None, kept: list[Event]) -> None:
+        if self._output is not None:
+            for one in kept:
+                self._output.take(one)
         if event is not None and not self._idle.is_set() and self._overtakes(event):
             self._outbox.put(event)
             event = None

@@ -23,7 +23,7 @@ from fullduplex.events import Event
 from fullduplex.live import Engine
 from fullduplex.memory import BaseMemoryService, InMemoryMemoryService
 from fullduplex.models.registry import resolve
-from fullduplex.plugins import BasePlugin, PluginManager
+from fullduplex.plugins import BasePlugin, PluginManager, hooks
 from fullduplex.requests import LiveRequestQueue
 from fullduplex.sessions import BaseSessionService, InMemorySessionService, Session
 from fullduplex.tools.base import BaseToolset
@@ -132,7 +132,7 @@ class Runner:
                 plugins=self.plugins,
                 stop=stop,
             )
-            async with aclosing(self.agent.run_live(ctx)) as events:
+            async with aclosing(hooks.around(ctx, lambda: self.agent.run_live(ctx))) as events:
                 async for event in events:
                     yield event
         finally:

@@ -13,6 +13,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from fullduplex.events import Event
+from fullduplex.plugins.hooks import seen
 from fullduplex.tools.context import CallbackContext
 from fullduplex.types.content import Content
 
@@ -90,7 +91,7 @@ async def _call(callbacks: Sequence[AgentCallback], ctx: InvocationContext) -> E
         content=content or None,
         actions=context.actions,
     )
-    return await ctx.session_service.append_event(ctx.session, event)
+    return await ctx.session_service.append_event(ctx.session, await seen(ctx, event))
 
 
 async def _call_quietly(callbacks: Sequence[AgentCallback], ctx: InvocationContext) -> None:

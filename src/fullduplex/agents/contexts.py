@@ -40,10 +40,14 @@ class Stop:
         self.asked = asyncio.Event()
         self.done = asyncio.Event()
 
-    async def now(self, reason: FullduplexError | None = None) -> None:
-        """Ends the run, with `reason` as its error, and returns when it has let go of its session."""
+    def ask(self, reason: FullduplexError | None = None) -> None:
+        """Ends the run soon, with `reason` as its error."""
         self.reason = reason
         self.asked.set()
+
+    async def now(self, reason: FullduplexError | None = None) -> None:
+        """As `ask`, and returns when the run has let go of its session."""
+        self.ask(reason)
         await self.done.wait()
 
 

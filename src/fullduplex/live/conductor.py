@@ -20,10 +20,10 @@ from fullduplex.events import Event
 from fullduplex.live.ambient import Ambient
 from fullduplex.live.answers import Answers
 from fullduplex.live.conversation import Conversation
+from fullduplex.live.editor import Editor
 from fullduplex.live.limits import Limits
 from fullduplex.live.microphone import Microphone
 from fullduplex.live.outbox import Outbox
-from fullduplex.live.scribe import Scribe
 from fullduplex.live.settings import LiveSettings
 from fullduplex.live.setup import Setup
 from fullduplex.live.supervisor import Supervisor
@@ -68,7 +68,8 @@ class Conductor:
         self._queue = ctx.queue
         self._outbox = Outbox()
         self._answers = Answers(self._queue)
-        self._scribe = Scribe(
+        self._scribe = Editor.of(
+            ctx,
             session=ctx.session,
             service=ctx.session_service,
             outbox=self._outbox,

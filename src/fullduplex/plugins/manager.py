@@ -41,6 +41,14 @@ class PluginManager:
                 return answer
         return None
 
+    async def tell(self, hook: str, **arguments: Any) -> None:
+        """Calls `hook` on every plugin. One that fails is logged, and the others are called all the same."""
+        for plugin in self.plugins:
+            try:
+                await getattr(plugin, hook)(**arguments)
+            except Exception:  # the boundary of the developer's code
+                logger.exception("plugin %s failed in %s", plugin.name, hook)
+
     async def close(self, timeout_s: float = 5.0) -> None:
         """Closes every plugin, each within `timeout_s` seconds. One that fails or hangs is logged and does no harm."""
         await asyncio.gather(*(self._close(plugin, timeout_s) for plugin in self.plugins))

@@ -1,0 +1,67 @@
+"""What plugins are asked around a run and its events; live runs and text runs both ask here.
+
+The hooks around agents, models and tools are called where those are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from fullduplex.events import Event
+from fullduplex.types.content import Content
+
+if TYPE_CHECKING:
+    from fullduplex.agents.contexts import InvocationContext
+
+
+async def around(
+    ctx: InvocationContext, events: Callable[[], AsyncGenerator[Event, None]]
+) -> AsyncGenerator[Event, None]:
+    """A run's `events` with the plugins' hooks around them. Content of `before_run_callback` stands in their place.
+
+    `after_run_callback` is called however the run ends, unless it fails: then `on_run_error_callback` is.
+    """
+    try:
+        opening = await ctx.plugins.first("before_run_callback", invocation_context=ctx)
+        if opening is not None:
+            yield await _said(ctx, opening)
+        else:
+            async with aclosing(events()) as inner:
+                async for event in inner:
+                    yield event
+    except Exception as error:
+        await ctx.plugins.tell("on_run_error_callback", invocation_context=ctx, error=error)
+        raise
+    except BaseException:  # cancelled or abandoned
+        await ctx.plugins.tell("after_run_callback", invocation_context=ctx)
+        raise
+    await ctx.plugins.tell("after_run_callback", invocation_context=ctx)
+
+
+async def user_message(ctx: InvocationContext, content: Content) -> Content:
+    """What the user wrote, as the plugins would have it."""
+    if not ctx.plugins.wants("on_user_message_callback"):
+        return content
+    replaced = await ctx.plugins.first("on_user_message_callback", invocation_context=ctx, user_message=content)
+    return content if replaced is None else replaced
+
+
+async def seen(ctx: InvocationContext, event: Event) -> Event:
+    """`event` as the plugins would have it kept and shown.
+
+    One that takes its place keeps its id, by which players and the engine know it, and lacks neither run nor author.
+    """
+    if not ctx.plugins.wants("on_event_callback"):
+        return event
+    replaced: Event | None = await ctx.plugins.first("on_event_callback", invocation_context=ctx, event=event)
+    if replaced is None or replaced is event:
+        return event
+    origin = {"id": event.id, "invocation_id": event.invocation_id, "author": replaced.author or event.author}
+    return replaced.model_copy(update=origin)
+
+
+async def _said(ctx: InvocationContext, content: Content) -> Event:
+    event = Event(author="model", invocation_id=ctx.invocation_id, content=content)
+    return await ctx.session_service.append_event(ctx.session, await seen(ctx, event))

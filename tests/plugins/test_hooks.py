@@ -1,0 +1,210 @@
+"""The hooks that plugins have around a run and its events (§1.12)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from fullduplex import Agent, Runner, types
+from fullduplex.errors import ConnectionLost, PluginError
+from fullduplex.events import Event
+from fullduplex.plugins import BasePlugin
+from fullduplex.sessions import InMemorySessionService
+from fullduplex.testing.scripted_model import ScriptedModel
+from tests.live.kit import TURN_COMPLETE, Call, audio, clocked, leftovers, said, settle, short, text, user, virtual
+
+
+def words(said_: str) -> types.Content:
+    return types.Content(parts=[types.Part(text=said_)])
+
+
+def model_of(call: Call) -> ScriptedModel:
+    model = call.runner.agent.model  # type: ignore[attr-defined]
+    assert isinstance(model, ScriptedModel)
+    return model
+
+
+async def call_with(*plugins: BasePlugin, **agent: Any) -> Call:
+    model = ScriptedModel()
+    runner = Runner(
+        app_name="app",
+        agent=Agent(name="guide", model=model, **agent),
+        session_service=InMemorySessionService(),
+        plugins=list(plugins),
+        engine=clocked(),
+    )
+    return await Call.start(model=model, runner=runner)
+
+
+class Watcher(BasePlugin):
+    """Writes down what it is told of a run."""
+
+    def __init__(self, name: str = "watcher") -> None:
+        super().__init__(name)
+        self.trace: list[str] = []
+
+    async def before_run_callback(self, *, invocation_context: Any) -> types.Content | None:
+        self.trace.append("before run")
+        return None
+
+    async def after_run_callback(self, *, invocation_context: Any) -> None:
+        self.trace.append("after run")
+
+    async def on_run_error_callback(self, *, invocation_context: Any, error: Exception) -> None:
+        self.trace.append(f"run error {error}")
+
+    async def on_event_callback(self, *, invocation_context: Any, event: Event) -> Event | None:
+        if event.setup_complete is None:
+            self.trace.append(short(event))
+        return None
+
+
+# -- around a run -----------------------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_a_run_is_told_of_from_its_beginning_to_its_end() -> None:
+    watcher = Watcher()
+    call = await call_with(watcher)
+    await call.play(text("Hi"), TURN_COMPLETE)
+    assert await call.end() == ["P:Hi", "M:Hi", "end"]
+    assert watcher.trace == ["before run", "P:Hi", "M:Hi", "end", "after run"]
+
+
+@virtual
+async def test_content_from_before_run_is_all_that_the_run_says() -> None:
+    class Closed(BasePlugin):
+        async def before_run_callback(self, *, invocation_context: Any) -> types.Content | None:
+            return words("We are closed.")
+
+    watcher = Watcher()
+    call = await call_with(watcher, Closed("closed"), Watcher("never asked"))
+    await call.reader
+    (event,) = call.events
+    assert (event.author, short(event)) == ("model", ":We are closed.")
+    assert event.invocation_id
+    assert [short(kept) for kept in (await call.saved()).events] == [":We are closed."]
+    assert model_of(call).connections == []
+    assert watcher.trace == ["before run", ":We are closed.", "after run"]
+
+
+@virtual
+async def test_a_run_that_is_cancelled_has_ended_too() -> None:
+    watcher = Watcher()
+    call = await call_with(watcher)
+    await call.play(text("Hi"))
+    call.reader.cancel()
+    await asyncio.wait([call.reader])
+    assert watcher.trace[-1] == "after run"
+
+
+@pytest.mark.spec(151)
+@virtual
+async def test_a_run_that_fails_is_told_of_and_raises_what_ended_it() -> None:
+    class Clumsy(BasePlugin):
+        async def on_run_error_callback(self, *, invocation_context: Any, error: Exception) -> None:
+            raise RuntimeError("the pager is out of order")
+
+    watcher = Watcher()
+    call = await call_with(Clumsy("clumsy"), watcher)
+    connection = await call.connection()
+    connection.lose(1008, recoverable=False)
+    with pytest.raises(ConnectionLost):
+        await call.reader
+    assert watcher.trace == ["before run", "error-connection_lost", "run error closed with 1008"]
+
+
+# -- events -----------------------------------------------------------------------------------------------------------
+
+
+class Redactor(BasePlugin):
+    """Hides a word wherever an event has it."""
+
+    def __init__(self, delay_s: float = 0.0) -> None:
+        super().__init__("redactor")
+        self.delay_s = delay_s
+
+    async def on_event_callback(self, *, invocation_context: Any, event: Event) -> Event | None:
+        await asyncio.sleep(self.delay_s)
+        spoken = event.output_transcription
+        if spoken is None or "secret" not in (spoken.text or ""):
+            return None
+        hidden = spoken.model_copy(update={"text": (spoken.text or "").replace("secret", "******")})
+        return Event(output_transcription=hidden, partial=event.partial)
+
+
+@virtual
+async def test_an_event_that_a_plugin_returns_is_shown_and_kept_in_its_place() -> None:
+    call = await call_with(Redactor())
+    await call.play(audio(), said("a secret "), said("place"), TURN_COMPLETE)
+    shown = ["audio", "P-out:a ****** ", "P-out:place", "M-out:a ****** place", "end"]
+    assert await call.end() == shown
+    assert await call.saved_short() == ["M-out:a ****** place", "end"]
+    events = call.events
+    assert {event.author for event in events} == {"guide"}
+    assert len({event.invocation_id for event in events}) == 1
+    assert len({event.id for event in events}) == len(events)
+
+
+@virtual
+async def test_a_slow_plugin_holds_up_what_it_is_to_see_and_nothing_else() -> None:
+    call = await call_with(Redactor(delay_s=2.0))
+    connection = await call.connection()
+    for message in (audio(), said("a secret"), TURN_COMPLETE):
+        connection.say(message)
+    call.queue.send_content(user("Hello?"))
+    await connection.wait_sent(1)
+    assert call.events == []
+    assert await call.end() == ["audio", "P-out:a ******", "M-out:a ******", "end"]
+    assert await call.saved_short() == ["M-out:a ******", "end", "user:Hello?"]
+
+
+@virtual
+async def test_a_plugin_that_fails_ends_the_run_and_nothing_unseen_is_shown_or_kept() -> None:
+    class Broken(BasePlugin):
+        async def on_event_callback(self, *, invocation_context: Any, event: Event) -> Event | None:
+            if event.output_transcription is not None:
+                raise RuntimeError("out of order")
+            return None
+
+    watcher = Watcher()
+    call = await call_with(watcher, Broken("broken"))
+    await call.play(audio(), said("a secret"), TURN_COMPLETE)
+    with pytest.raises(PluginError, match=r"plugin `broken` failed in on_event_callback: out of order"):
+        await call.reader
+    assert call.short == ["audio", "error-plugin_failed"]
+    assert call.events[-1].recoverable is False
+    assert await call.saved_short() == []
+    assert watcher.trace[-1].startswith("run error")
+
+
+@virtual
+async def test_a_plugin_that_hangs_does_not_keep_the_run_from_ending() -> None:
+    call = await call_with(Redactor(delay_s=1e9))
+    await call.play(text("Hi"))
+    await call.end()
+    assert call.events == []
+    assert leftovers() == []
+
+
+@virtual
+async def test_what_callbacks_of_agents_say_is_seen_too() -> None:
+    watcher = Watcher()
+    call = await call_with(watcher, before_agent_callback=lambda _: words("We are closed."))
+    await call.reader
+    assert call.short == [":We are closed."]
+    assert watcher.trace == ["before run", ":We are closed.", "after run"]
+
+
+@virtual
+async def test_without_a_plugin_that_asks_for_events_none_is_held_up() -> None:
+    call = await call_with(BasePlugin("quiet"))
+    connection = await call.connection()
+    await settle()
+    connection.say(audio())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert call.short == ["audio"]
+    await call.end()

@@ -59,3 +59,40 @@ async def modules(browser: VoiceBrowser, server: Standin) -> AsyncIterator[Modul
     await page.goto(f"{server.url}/api/info")
     yield Modules(page)
     await context.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def assemble(browser: VoiceBrowser, server: Standin) -> AsyncIterator[Any]:
+    """Feeds steps to a new Conversation, returns its items.
+
+    A step: an Event, `{"wait": ms}`, `{"typed": text}`, `{"lost": true}` or `{"decide": bool}` on the last request.
+    """
+    context = await browser.browser.new_context()
+    page = await context.new_page()
+    await page.goto(f"{server.url}/api/info")
+
+    async def run(*steps: dict[str, Any]) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = await page.evaluate(
+            """async (steps) => {
+                 const { Conversation } = await import("/static/client/conversation.js");
+                 const conversation = new Conversation();
+                 let now = 1000;
+                 for (const step of steps) {
+                   now += 50;
+                   if (step.wait) now += step.wait;
+                   else if (step.typed) conversation.addTyped(step.typed);
+                   else if (step.lost) conversation.connectionLost();
+                   else if ("decide" in step) {
+                     const request = conversation.items.findLast((item) => item.kind === "request");
+                     conversation.decide(request, step.decide);
+                   }
+                   else conversation.apply(step, now);
+                 }
+                 return conversation.items;
+               }""",
+            list(steps),
+        )
+        return items
+
+    yield run
+    await context.close()

@@ -99,8 +99,27 @@ def spoken(words: str, *, finished: bool, author: str = "demo_agent") -> dict[st
 
 def tool_call(call_id: str, name: str, **args: Any) -> dict[str, Any]:
     """A tool call Event."""
-    call = {"id": call_id, "name": name, "args": args}
-    return event(content={"role": "model", "parts": [{"functionCall": call}]}, longRunningToolIds=[])
+    return calling({"id": call_id, "name": name, "args": args})
+
+
+def calling(call: dict[str, Any], *, long_running: bool = False, **fields: Any) -> dict[str, Any]:
+    """A tool call Event, of a call that may be a long-running one."""
+    ids = [call["id"]] if long_running else []
+    return event(content={"role": "model", "parts": [{"functionCall": call}]}, longRunningToolIds=ids, **fields)
+
+
+def approval(request_id: str, call: dict[str, Any], hint: str = "", **fields: Any) -> dict[str, Any]:
+    """The Event that asks the user to approve `call`."""
+    args = {"originalFunctionCall": call, "toolConfirmation": {"hint": hint, "confirmed": False}}
+    request = {"id": request_id, "name": "adk_request_confirmation", "args": args}
+    return calling(request, long_running=True, **fields)
+
+
+def hand_over(source: str, target: str) -> dict[str, Any]:
+    """The Event with which one agent hands the conversation over to another."""
+    answer = {"id": "t1", "name": "transfer_to_agent", "response": {"result": None}}
+    content = {"role": "user", "parts": [{"functionResponse": answer}]}
+    return event(author=source, content=content, actions={"transferToAgent": target})
 
 
 def tool_response(call_id: str, name: str, response: dict[str, Any]) -> dict[str, Any]:

@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from .browser import VoiceBrowser
-from .standin import Standin, audio, event, heard, spoken, text, tool_call, tool_response
+from .standin import audio, event, heard, spoken, text, tool_call, tool_response
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-Step = dict[str, Any]
 DONE = event(turnComplete=True)
 INTERRUPTED = event(interrupted=True)
 SOUND = audio(bytes(8))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def assemble(browser: VoiceBrowser, server: Standin) -> AsyncIterator[Any]:
-    """Feeds steps to a new Conversation, returns its items. A step: an Event, `{"wait": ms}` or `{"typed": text}`."""
-    context = await browser.browser.new_context()
-    page = await context.new_page()
-    await page.goto(f"{server.url}/api/info")
-
-    async def run(*steps: Step) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = await page.evaluate(
-            """async (steps) => {
-                 const { Conversation } = await import("/static/client/conversation.js");
-                 const conversation = new Conversation();
-                 let now = 1000;
-                 for (const step of steps) {
-                   now += 50;
-                   if (step.wait) now += step.wait;
-                   else if (step.typed) conversation.addTyped(step.typed);
-                   else conversation.apply(step, now);
-                 }
-                 return conversation.items;
-               }""",
-            list(steps),
-        )
-        return items
-
-    yield run
-    await context.close()
 
 
 def bubbles(items: list[dict[str, Any]]) -> list[tuple[str, str, bool]]:

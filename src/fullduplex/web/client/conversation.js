@@ -1,20 +1,23 @@
 /**
- * Turns the stream of Events into a conversation that can be shown: bubbles that grow, transcripts in their place, tool
- * chips, notes. Pure: it takes events and the time and returns changes; ui/bubbles.js draws them, speech.js knows where
- * transcripts belong.
+ * Turns the stream of Events into a conversation that can be shown: bubbles, tool chips, requests, notes. Pure: it takes
+ * events and the time and returns changes, which ui/message_list.js draws. It gives each event to who knows its kind:
+ * speech.js the transcripts, texts.js the text, tool_calls.js the tools, requests.js what is asked of a person.
  */
 
+import { AnswerLatency } from "./answer_latency.js";
 import { noteHeard } from "./heard.js";
 import { ItemList } from "./item_list.js";
-import { stateOfResponse } from "./items.js";
+import { Requests, isRequest } from "./requests.js";
 import { Speech } from "./speech.js";
+import { Texts, message } from "./texts.js";
+import { TRANSFER, ToolCalls, failed, isUnderWay } from "./tool_calls.js";
 
 /**
  * @typedef {import("./types.js").LiveEvent} LiveEvent
  * @typedef {import("./types.js").Part} Part
- * @typedef {import("./items.js").MessageItem} MessageItem
- * @typedef {import("./items.js").ToolItem} ToolItem
+ * @typedef {import("./types.js").FunctionResponse} FunctionResponse
  * @typedef {import("./items.js").Change} Change
+ * @typedef {import("./items.js").RequestItem} RequestItem
  */
 
 /** The error of a session that another tab has taken over: no error to a person. */
@@ -24,14 +27,12 @@ export class Conversation {
   constructor() {
     this.list = new ItemList();
     this.speech = new Speech(this.list);
+    this.texts = new Texts(this.list);
+    this.tools = new ToolCalls(this.list);
+    this.requests = new Requests(this.list);
+    this.latency = new AnswerLatency(this.list);
     /** Whether the agent owes something: the page shows a typing indicator. */
     this.awaitingAgent = false;
-    /** @type {Map<string, MessageItem>} text bubbles that still grow, by author and kind */
-    this.texts = new Map();
-    /** @type {{of: import("./types.js").TurnLatency, turn: number} | null} of an answer that has no bubble yet */
-    this.latency = null;
-    /** The response that is coming: the event with its first audio, and the turn it is in. */
-    this.response = { id: "", turn: 0, goesOn: false };
   }
 
   /** What is shown, in order. */
@@ -43,7 +44,7 @@ export class Conversation {
   addTyped(text) {
     this.speech.start.hasInput = true;
     this.awaitingAgent = true;
-    this.list.add(this.#message("user", "user", "typed", text, false, false));
+    this.list.add(message(this.list, "user", "user", text, this.speech.turn));
     return this.list.takeChanges();
   }
 
@@ -91,8 +92,28 @@ export class Conversation {
    */
   connectionLost() {
     this.awaitingAgent = false;
-    this.#closeTexts();
+    this.texts.close();
     this.speech.end();
+    this.tools.end();
+    return this.list.takeChanges();
+  }
+
+  /** What was asked of the user before a reload. @param {import("./requests.js").KeptRequest[]} kept */
+  restore(kept) {
+    this.requests.restore(kept);
+    return this.list.takeChanges();
+  }
+
+  /**
+   * The user approves a call, or does not.
+   *
+   * @param {RequestItem} request that is open
+   * @param {boolean} approved
+   */
+  decide(request, approved) {
+    this.requests.decide(request, approved);
+    this.tools.approval(request.tool.id, "running");
+    this.awaitingAgent = true;
     return this.list.takeChanges();
   }
 
@@ -103,23 +124,21 @@ export class Conversation {
    */
   apply(event, now) {
     const author = event.author || "agent";
-    const fromUser = author === "user" || event.content?.role === "user";
     if (event.errorCode || event.errorMessage) this.#error(event);
     if (event.inputTranscription) this.#hearUser(event.inputTranscription, now);
-    for (const part of event.content?.parts ?? []) {
-      const isAnswer = part.functionResponse !== undefined || part.codeExecutionResult !== undefined;
-      if (isAnswer) this.#toolAnswered(part);
-      else if (!fromUser) this.#agentPart(part, event, author, now); // the user's own words are on the page already
+    for (const part of event.content?.parts ?? []) this.#part(part, event, author, now);
+    if (event.toolCallCancellation) this.#takenBack(event.toolCallCancellation.ids ?? []);
+    if (event.outputTranscription) {
+      this.speech.hearAgent(event.outputTranscription, { author, branch: event.branch }, now);
+      this.awaitingAgent = false;
     }
-    if (event.outputTranscription) this.#hearAgent(event.outputTranscription, author, now);
-    if (event.interrupted) this.#interrupt();
+    if (event.actions?.transferToAgent) this.#handOver(author, event.actions.transferToAgent);
+    if (event.interrupted) this.#interrupt(author);
     if (event.heard) this.#wasHeard(event.heard.text ?? "");
-    this.#follow(event);
-    if (event.latency) this.latency = { of: event.latency, turn: this.#turnOf(event.latency.responseId) };
-    this.#showLatency();
+    this.latency.follow(event, this.speech.turn);
     if (event.turnComplete) {
       if (event.turnCompleteReason && this.awaitingAgent) this.#unanswered(event.turnCompleteReason);
-      this.#completeTurn(now);
+      this.#completeTurn(author, now);
     }
     return this.list.takeChanges();
   }
@@ -145,10 +164,21 @@ export class Conversation {
     if (heard.finished && !this.speech.start.begun) this.awaitingAgent = true;
   }
 
-  /** @param {import("./types.js").Transcription} heard @param {string} author @param {number} now */
-  #hearAgent(heard, author, now) {
-    this.speech.hearAgent(heard, author, now);
-    this.awaitingAgent = false;
+  /**
+   * @param {Part} part
+   * @param {LiveEvent} event
+   * @param {string} author
+   * @param {number} now
+   */
+  #part(part, event, author, now) {
+    const { functionCall: call, functionResponse: answer, codeExecutionResult: result } = part;
+    if (answer) this.#answered(answer, author);
+    else if (result) this.#answered({ name: "run code", response: result.output ?? result.outcome }, author);
+    else if (call && isRequest(call)) this.#asked(call, author);
+    else if (author !== "user" && event.content?.role !== "user") {
+      // The user's own words are on the page already.
+      this.#agentPart(part, event, author, now);
+    }
   }
 
   /**
@@ -161,143 +191,84 @@ export class Conversation {
     this.speech.agentSpeaks(now);
     this.awaitingAgent = false;
     if (part.functionCall) {
-      this.#toolCalled(part.functionCall.id, part.functionCall.name, part.functionCall.args ?? {});
+      const { id } = part.functionCall;
+      this.#called(part.functionCall, author, id !== undefined && event.longRunningToolIds?.includes(id) === true);
     } else if (part.executableCode) {
-      this.#toolCalled(undefined, "run code", { code: part.executableCode.code });
+      this.#called({ name: "run code", args: { code: part.executableCode.code } }, author, false);
     } else if (part.text) {
-      this.#text(part.text, part.thought === true, event.partial === true, author);
+      const { text, thought = false } = part;
+      const segment = { author, branch: event.branch, text, partial: event.partial === true, thought };
+      this.speech.agentShows(this.texts.push(segment, this.speech.turn));
     }
   }
 
-  /**
-   * @param {string} text a delta when `partial`, else the whole text of this segment
-   * @param {boolean} thought
-   * @param {boolean} partial
-   * @param {string} author
-   */
-  #text(text, thought, partial, author) {
-    const slot = `${author} ${thought}`;
-    let item = this.texts.get(slot);
-    if (item) {
-      item.text = partial ? item.text + text : text;
-      item.streaming = partial;
-      this.list.update(item);
-    } else {
-      item = this.#message("agent", author, "text", text, partial, thought);
-      this.list.add(item);
-    }
-    if (partial) this.texts.set(slot, item);
-    else this.texts.delete(slot);
-    this.speech.agentShows(item);
+  /** @param {import("./types.js").FunctionCall} call @param {string} author @param {boolean} longRunning */
+  #called(call, author, longRunning) {
+    this.awaitingAgent = true;
+    if (call.name === TRANSFER) return;
+    this.speech.agentShows(this.tools.called(call, author, longRunning));
   }
 
-  /** @param {string | undefined} callId @param {string} name @param {unknown} args */
-  #toolCalled(callId, name, args) {
-    const item = this.#tool(callId, name, args);
-    this.list.add(item);
-    this.speech.agentShows(item);
+  /** @param {FunctionResponse} answer @param {string} author */
+  #answered(answer, author) {
+    if (isRequest(answer)) {
+      const request = this.requests.answered(answer);
+      if (request) this.tools.approval(request.tool.id, "running");
+      return;
+    }
+    if (answer.name === TRANSFER && !failed(answer.response)) return;
+    const item = this.tools.answered(answer, author);
+    if (!isUnderWay(item)) this.requests.ended([item.callId]);
+  }
+
+  /** @param {import("./types.js").FunctionCall} call @param {string} author */
+  #asked(call, author) {
+    const request = this.requests.asked(call, author);
+    this.tools.approval(request.tool.id, "waiting");
+    this.awaitingAgent = false;
+  }
+
+  /** @param {string[]} ids of calls that nobody waits for any more */
+  #takenBack(ids) {
+    this.tools.takenBack(ids);
+    this.requests.ended(ids);
+  }
+
+  /** @param {string} from @param {string} to */
+  #handOver(from, to) {
+    this.texts.close(from);
+    this.speech.handOver(from);
+    this.tools.handedOver(from);
+    this.list.add({ kind: "handover", key: this.list.freshKey(), from, to });
     this.awaitingAgent = true;
   }
 
-  /** @param {Part} part with a tool's answer */
-  #toolAnswered(part) {
-    const { id, name, response } = part.functionResponse ?? {
-      id: undefined,
-      name: "run code",
-      response: part.codeExecutionResult?.output ?? part.codeExecutionResult?.outcome,
-    };
-    let item = this.items.findLast(
-      /** @returns {known is ToolItem} */
-      (known) => known.kind === "tool" && (id ? known.callId === id : known.name === name),
-    );
-    if (!item) {
-      // The call was before our time: a reload in the middle of it.
-      item = this.#tool(id, name, undefined);
-      this.list.add(item);
-    }
-    item.response = response;
-    item.state = stateOfResponse(response);
-    this.list.update(item);
-  }
-
-  #interrupt() {
+  /** @param {string} author */
+  #interrupt(author) {
     this.awaitingAgent = false;
-    this.speech.interrupt();
-    this.#closeTexts();
+    this.speech.interrupt(author);
+    this.texts.close(author);
   }
 
   /** Of an answer that was cut, the user heard this much. @param {string} heard */
   #wasHeard(heard) {
-    const cut = this.#agentMessages().findLast((item) => item.interrupted);
+    const spoken = this.list.agentMessages();
+    const cut = spoken.findLast((item) => item.interrupted);
     if (!cut) return;
     const { turn, author, source } = cut;
-    const bubbles = this.#agentMessages().filter(
+    const bubbles = spoken.filter(
       (item) => item.turn === turn && item.author === author && item.source === source && item.key <= cut.key,
     );
     noteHeard(bubbles, heard);
     for (const bubble of bubbles) this.list.update(bubble);
   }
 
-  /** @param {LiveEvent} event */
-  #follow(event) {
-    if (!this.response.goesOn && event.content?.parts?.some((part) => part.inlineData)) {
-      this.response = { id: event.id ?? "", turn: this.speech.turn, goesOn: true };
-    }
-    if (event.interrupted || event.turnComplete) this.response.goesOn = false;
-  }
-
-  /** @param {string | undefined} responseId of the latest response, whose turn may be over already */
-  #turnOf(responseId) {
-    return responseId === this.response.id ? this.response.turn : this.speech.turn;
-  }
-
-  /** The time that an answer took stands at its bubble, once there is one. */
-  #showLatency() {
-    if (!this.latency) return;
-    const { of, turn } = this.latency;
-    const item = this.#agentMessages().findLast((message) => message.turn === turn);
-    if (!item || item.interrupted || item.latency) return;
-    item.latency = of;
-    this.latency = null;
-    this.list.update(item);
-  }
-
-  #agentMessages() {
-    return this.items.filter(
-      /** @returns {item is MessageItem} */
-      (item) => item.kind === "message" && item.role === "agent" && !item.thought,
-    );
-  }
-
-  /** @param {number} now */
-  #completeTurn(now) {
+  /** Of agents that work at the same time, each has an end of its own. @param {string} author @param {number} now */
+  #completeTurn(author, now) {
     this.awaitingAgent = false;
-    this.#closeTexts();
+    this.texts.close(author);
+    this.speech.settle(author);
+    if (this.texts.othersWrite(author) || this.speech.othersSpeak(author)) return;
     this.speech.completeTurn(now);
-  }
-
-  #closeTexts() {
-    for (const item of this.texts.values()) this.list.settle(item);
-    this.texts.clear();
-  }
-
-  /** @param {string | undefined} callId @param {string} name @param {unknown} args @returns {ToolItem} */
-  #tool(callId, name, args) {
-    return { kind: "tool", key: this.list.freshKey(), name, callId, args, response: undefined, state: "running" };
-  }
-
-  /**
-   * @param {"user" | "agent"} role
-   * @param {string} author
-   * @param {"typed" | "text"} source
-   * @param {string} text
-   * @param {boolean} streaming
-   * @param {boolean} thought
-   * @returns {MessageItem}
-   */
-  #message(role, author, source, text, streaming, thought) {
-    const turn = this.speech.turn;
-    const key = this.list.freshKey();
-    return { kind: "message", key, role, author, source, text, streaming, thought, interrupted: false, turn };
   }
 }

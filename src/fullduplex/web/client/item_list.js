@@ -81,11 +81,16 @@ export class ItemList {
       .some((later) => later.kind === "message" && later.role === "user" && !(complete && later.streaming));
   }
 
-  /** The last bubble of the agent that is not a thought. @returns {MessageItem | undefined} */
-  lastAgentMessage() {
-    return this.items.findLast(
+  /** The agents' bubbles that are no thoughts. */
+  agentMessages() {
+    return this.items.filter(
       /** @returns {item is MessageItem} */
       (item) => item.kind === "message" && item.role === "agent" && !item.thought,
     );
+  }
+
+  /** The last of them. @param {string} [author] of this agent @returns {MessageItem | undefined} */
+  lastAgentMessage(author) {
+    return this.agentMessages().findLast((item) => author === undefined || item.author === author);
   }
 }

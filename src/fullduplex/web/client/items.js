@@ -7,6 +7,7 @@
  * @property {number} key
  * @property {"user" | "agent"} role
  * @property {string} author
+ * @property {string} [branch] of agents that work at the same time
  * @property {"typed" | "text" | "transcript"} source
  * @property {string} text
  * @property {boolean} streaming whether more text may come
@@ -25,11 +26,32 @@
  * @typedef {object} ToolItem
  * @property {"tool"} kind
  * @property {number} key
+ * @property {string} author
  * @property {string} name
  * @property {string | undefined} callId
  * @property {unknown} args
- * @property {unknown} response
- * @property {"running" | "done" | "failed"} state
+ * @property {unknown} response the latest one
+ * @property {boolean} longRunning its first answer is not its last
+ * @property {ToolState} state
+ *
+ * @typedef {"running" | "working" | "waiting" | "done" | "failed" | "stopped"} ToolState
+ *   running: the agent waits for its answer; working: it goes on beside the conversation; waiting: for a person's approval
+ *
+ * @typedef {object} RequestItem  what a tool wants of a person before it runs
+ * @property {"request"} kind
+ * @property {number} key
+ * @property {"confirmation" | "credential"} asks
+ * @property {string} callId of the request itself
+ * @property {string} author
+ * @property {import("./types.js").FunctionCall} tool the call that waits
+ * @property {string} hint
+ * @property {"open" | "approved" | "denied" | "withdrawn"} state
+ *
+ * @typedef {object} HandoverItem
+ * @property {"handover"} kind
+ * @property {number} key
+ * @property {string} from
+ * @property {string} to
  *
  * @typedef {object} NoteItem
  * @property {"note"} kind
@@ -39,23 +61,13 @@
  * @property {number} count how often since the last thing that was said
  * @property {string} [action] label of a button: what can be done about it
  *
- * @typedef {MessageItem | ImageItem | ToolItem | NoteItem} Item
+ * @typedef {MessageItem | ImageItem | ToolItem | RequestItem | HandoverItem | NoteItem} Item
  *
  * @typedef {object} Change
  * @property {"add" | "update"} type
  * @property {Item} item for `add` perhaps one that is shown already: then it moves
  * @property {number} [beforeKey] for `add`: the item that it goes in front of; at the end when missing
  */
-
-/**
- * The state of a tool call that was answered with `response`: an answer that holds nothing but an error is a failure.
- *
- * @param {unknown} response
- * @returns {"done" | "failed"}
- */
-export function stateOfResponse(response) {
-  return response !== null && typeof response === "object" && "error" in response ? "failed" : "done";
-}
 
 /**
  * An error that the server answered a frame with, in words for people.

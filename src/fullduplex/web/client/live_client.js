@@ -126,6 +126,18 @@ export class LiveClient extends EventTarget {
     return this.socket.sendImage(bytes, mimeType);
   }
 
+  /**
+   * Answer a call that an event told of.
+   *
+   * @param {string} id of the call
+   * @param {string} name of the call
+   * @param {Record<string, unknown>} response
+   * @returns {boolean} false when there is no connection
+   */
+  sendToolResponse(id, name, response) {
+    return this.socket.sendMessage({ type: "tool_response", id, name, response });
+  }
+
   /** Make the agent audible. Call it from a gesture of the user; again is harmless. */
   startPlayer() {
     return this.speaker.start();

@@ -5,10 +5,11 @@
  * side of that). The rules:
  * - an unfinished transcript goes on in its bubble, for a while even when the agent has begun to answer meanwhile;
  * - the user's words that arrive just after the answer to them began are put in front of it;
- * - after a finished transcript, an interruption, or the next thing the user said, a new bubble begins.
+ * - after a finished transcript, an interruption, a hand-over, or the next thing the user said, a new bubble begins.
  */
 
 import { cleanCjkSpacing } from "./cjk.js";
+import { message } from "./texts.js";
 import { TranscriptAssembler } from "./transcripts.js";
 
 /**
@@ -21,6 +22,9 @@ import { TranscriptAssembler } from "./transcripts.js";
  * @property {MessageItem} item
  * @property {TranscriptAssembler} transcript
  * @property {string} shownElsewhere text of this utterance that an earlier bubble already holds
+ * @property {boolean} handedOver whether its agent has handed the conversation over since
+ *
+ * @typedef {{author: string, branch?: string}} Speaker
  *
  * @typedef {object} TurnStart
  * @property {boolean} begun whether the agent has put anything out in this turn
@@ -79,29 +83,37 @@ export class Speech {
       slot.item.turn = this.turn;
       this.#push(slot, text, finished);
     } else if (text.trim() !== "") {
-      this.userSlot = this.#open("user", "user", text, finished, this.#answerToThis(now));
+      this.userSlot = this.#open("user", { author: "user" }, text, finished, this.#answerToThis(now));
     }
     this.start.hasInput = true;
   }
 
-  /** @param {Transcription} heard of the agent @param {string} author @param {number} now ms */
-  hearAgent(heard, author, now) {
+  /** @param {Transcription} heard of the agent @param {Speaker} speaker @param {number} now ms */
+  hearAgent(heard, speaker, now) {
     const text = heard.text ?? "";
     const finished = heard.finished === true;
-    const slot = this.agentSlots.get(author);
+    const slot = this.agentSlots.get(speaker.author);
     if (slot && this.#isLate(slot, text, finished, now)) {
       if (!slot.transcript.finished) this.#push(slot, text, finished);
       return;
     }
     if (text.trim() === "" && !slot) return;
     this.agentSpeaks(now);
-    if (slot && this.#agentGoesOn(slot, text)) this.#push(slot, text, finished);
-    else if (text.trim() !== "") this.#openAgent(author, text, finished, slot);
+    if (slot && this.#agentGoesOn(slot, text, finished)) this.#push(slot, text, finished);
+    else if (text.trim() !== "") this.#openAgent(speaker, text, finished, slot);
   }
 
-  /** The agent was cut off. */
-  interrupt() {
-    const spoken = this.list.lastAgentMessage();
+  /** An agent has said what it has to say for now: it hands the conversation over. @param {string} author */
+  handOver(author) {
+    const slot = this.agentSlots.get(author);
+    if (!slot) return;
+    this.list.settle(slot.item);
+    slot.handedOver = true;
+  }
+
+  /** An agent was cut off. @param {string} author */
+  interrupt(author) {
+    const spoken = this.list.lastAgentMessage(author) ?? this.list.lastAgentMessage();
     if (spoken && (spoken.turn === this.turn || !this.list.userSpokeAfter(spoken, { complete: true }))) {
       spoken.interrupted = true;
       spoken.streaming = false;
@@ -111,6 +123,17 @@ export class Speech {
     // What the user says now is new, even if the last transcript was never finished.
     if (this.userSlot && !this.userSlot.item.streaming) this.userSlot = null;
     this.start.hasInput = true;
+  }
+
+  /** An agent's part of the turn is over, and others go on. @param {string} author */
+  settle(author) {
+    const slot = this.agentSlots.get(author);
+    if (slot) this.list.settle(slot.item);
+  }
+
+  /** Whether somebody else still speaks. @param {string} author */
+  othersSpeak(author) {
+    return [...this.agentSlots.values()].some(({ item }) => item.author !== author && item.streaming);
   }
 
   /** @param {number} now ms */
@@ -158,12 +181,15 @@ export class Speech {
   #isLate(slot, text, finished, now) {
     if (slot.item.turn === this.turn || this.start.begun || now - this.turnCompletedAt > LATE_MS) return false;
     if (this.list.userSpokeAfter(slot.item, { complete: false })) return false;
+    // What is said whole after an answer was cut off is said in its place.
+    if (slot.item.interrupted && finished && !isContinuedBy(slot, text)) return false;
     return !slot.transcript.finished || (finished && text.trim() === slot.transcript.text.trim());
   }
 
-  /** @param {Slot} slot @param {string} text */
-  #agentGoesOn(slot, text) {
+  /** @param {Slot} slot @param {string} text @param {boolean} finished */
+  #agentGoesOn(slot, text, finished) {
     if (slot.item.turn !== this.turn || slot.transcript.finished || slot.item.interrupted) return false;
+    if (slot.handedOver) return finished && isContinuedBy(slot, text);
     return !this.list.userSpokeAfter(slot.item, { complete: true }) || slot.transcript.isExtendedBy(text);
   }
 
@@ -171,49 +197,45 @@ export class Speech {
    * A new bubble for the agent. When its last one was cut by something the user said without interrupting, the final
    * transcript will repeat the text of that one: remember how much is shown there.
    *
-   * @param {string} author
+   * @param {Speaker} speaker
    * @param {string} text
    * @param {boolean} finished
    * @param {Slot | undefined} last
    */
-  #openAgent(author, text, finished, last) {
-    const isCut = last && last.item.turn === this.turn && !last.transcript.finished && !last.item.interrupted;
+  #openAgent(speaker, text, finished, last) {
+    const isCut =
+      last && last.item.turn === this.turn && !last.transcript.finished && !last.item.interrupted && !last.handedOver;
     const shown = isCut ? last.shownElsewhere + last.transcript.text : "";
     if (isCut) this.list.settle(last.item);
     const rest = shown !== "" && text.startsWith(shown) ? text.slice(shown.length) : text;
     if (rest.trim() === "") return;
-    const slot = this.#open("agent", author, rest, finished, undefined);
+    const slot = this.#open("agent", speaker, rest, finished, undefined);
     slot.shownElsewhere = shown;
-    this.agentSlots.set(author, slot);
+    this.agentSlots.set(speaker.author, slot);
     this.agentShows(slot.item);
   }
 
   /**
    * @param {"user" | "agent"} role
-   * @param {string} author
+   * @param {Speaker} speaker
    * @param {string} text
    * @param {boolean} finished
    * @param {Item | undefined} before
    * @returns {Slot}
    */
-  #open(role, author, text, finished, before) {
+  #open(role, { author, branch }, text, finished, before) {
     const transcript = new TranscriptAssembler();
     transcript.push(text, finished);
+    const shown = cleanCjkSpacing(text.trimStart());
     /** @type {MessageItem} */
     const item = {
-      kind: "message",
-      key: this.list.freshKey(),
-      role,
-      author,
+      ...message(this.list, role, author, shown, this.turn),
+      branch,
       source: "transcript",
-      text: cleanCjkSpacing(text.trimStart()),
       streaming: !finished && before === undefined,
-      thought: false,
-      interrupted: false,
-      turn: this.turn,
     };
     this.list.add(item, before);
-    return { item, transcript, shownElsewhere: "" };
+    return { item, transcript, shownElsewhere: "", handedOver: false };
   }
 
   /** @param {Slot} slot @param {string} text @param {boolean} finished */
@@ -225,4 +247,9 @@ export class Speech {
     if (finished) slot.item.streaming = false;
     this.list.update(slot.item);
   }
+}
+
+/** Whether `text` is the whole of what a slot shows the beginning of. @param {Slot} slot @param {string} text */
+function isContinuedBy(slot, text) {
+  return text.trim().startsWith(slot.transcript.text.trim());
 }

@@ -9,7 +9,7 @@
  * @property {string} [displayName]
  *
  * @typedef {{id?: string, name: string, args?: Record<string, unknown>}} FunctionCall
- * @typedef {{id?: string, name: string, response?: unknown}} FunctionResponse
+ * @typedef {{id?: string, name: string, response?: unknown, willContinue?: boolean}} FunctionResponse
  *
  * @typedef {object} Part
  * @property {string} [text]
@@ -55,7 +55,9 @@
  * @property {{timeLeft?: unknown}} [goAway]
  * @property {{voiceActivityType?: string}} [voiceActivity]
  * @property {{transferToAgent?: string}} [actions]
+ * @property {string} [branch] of agents that work at the same time
  * @property {string[]} [longRunningToolIds]
+ * @property {{ids?: string[]}} [toolCallCancellation] calls that are taken back
  * @property {Heard} [heard] what the user heard of an answer
  * @property {TurnLatency} [latency] where the time before an answer went
  * @property {string} [errorCode]

@@ -14,6 +14,7 @@ const SENT = {
   text: ["💬", "Text"],
   image: ["🖼️", "Image"],
   audio: ["🎤", "Audio"],
+  tool_response: ["📬", "Tool response"],
   activity_start: ["🟢", "Activity start"],
   activity_end: ["⚪", "Activity end"],
   audio_stream_end: ["🔇", "Audio stream end"],
@@ -63,6 +64,8 @@ function eventLine(event, bytes) {
   if (event.inputTranscription) return ["🎙️", heardLabel(event.inputTranscription, "Heard")];
   if (event.outputTranscription) return ["📝", heardLabel(event.outputTranscription, "Spoken")];
   if (event.heard) return [event.interrupted ? "✋" : "🎧", heardByUser(event.heard)];
+  if (event.actions?.transferToAgent) return ["🔀", `Hand-over to ${event.actions.transferToAgent}`];
+  if (event.toolCallCancellation) return ["🚫", "Tool calls taken back"];
   if (event.turnComplete) return event.interrupted ? ["✋", "Turn complete, interrupted"] : ["✅", "Turn complete"];
   const part = event.content?.parts?.[0];
   if (event.interrupted) return ["✋", part?.text ? `Interrupted: ${short(part.text)}` : "Interrupted"];
@@ -84,7 +87,8 @@ function eventLine(event, bytes) {
 export function summarise({ direction, message, bytes }) {
   if (direction === "up") {
     const [emoji, kind] = SENT[message.type] ?? ["📤", String(message.type)];
-    const label = message.type === "text" ? `${kind}: ${short(message.text)}` : kind;
+    const what = message.type === "text" ? message.text : message.type === "tool_response" ? message.name : "";
+    const label = what ? `${kind}: ${short(what)}` : kind;
     return { emoji, label: bytes > 0 ? `${kind} ${bytes.toLocaleString("en")} bytes` : label, author: "you" };
   }
   if (message.type === "error") return { emoji: "⚠️", label: `${message.code}: ${message.message}`, author: "server" };

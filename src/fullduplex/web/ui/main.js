@@ -12,13 +12,15 @@ import { Conversation, TAKEN_OVER } from "../client/conversation.js";
 import { isRoutine } from "../client/event_log.js";
 import { forgetSession, sessionId, socketUrl, userId } from "../client/identity.js";
 import { describeRefusal } from "../client/items.js";
+import { keepRequests, keptRequests } from "../client/kept_requests.js";
 import { LiveClient } from "../client/live_client.js";
+import { CONFIRMATION } from "../client/requests.js";
 import { showAbout } from "./about.js";
-import { MessageList } from "./bubbles.js";
 import { CameraDialog } from "./camera.js";
 import { EventConsole } from "./console.js";
 import { consoleLines } from "./console_lines.js";
 import { byId } from "./dom.js";
+import { MessageList } from "./message_list.js";
 import { StopButton } from "./stop_button.js";
 import { TalkMode } from "./talk_mode.js";
 import { VoiceBar, listen } from "./voice_bar.js";
@@ -43,15 +45,20 @@ const form = byId("messageForm", HTMLFormElement);
 const input = byId("message", HTMLTextAreaElement);
 const sendButton = byId("sendButton", HTMLButtonElement);
 const muteButton = byId("muteButton", HTMLButtonElement);
-const messages = new MessageList(byId("messages", HTMLElement), byId("scroller", HTMLElement), () => client.connect());
+const scroller = byId("scroller", HTMLElement);
+const messages = new MessageList(byId("messages", HTMLElement), scroller, () => client.connect(), decide);
 const eventConsole = new EventConsole();
 const voiceBar = new VoiceBar(client, (problem) => draw(conversation.addNote(problem, "error")));
 new StopButton(client);
 new TalkMode(client, () => draw(conversation.connectionLost())); // what was under way on the old connection ends
 const camera = new CameraDialog((picture) => void sendPicture(picture));
 
+function pageSession() {
+  return query.get("session") ?? sessionId();
+}
+
 function pageSocketUrl() {
-  return socketUrl(location, query.get("user") ?? userId(), query.get("session") ?? sessionId());
+  return socketUrl(location, query.get("user") ?? userId(), pageSession());
 }
 
 /** @param {import("../client/items.js").Change[]} changes */
@@ -59,12 +66,24 @@ function draw(changes) {
   if (conversation.items.some((item) => item.kind !== "note")) app.classList.add("has-talk");
   messages.draw(changes, conversation.awaitingAgent);
   voiceBar.setAwaiting(conversation.awaitingAgent);
+  if (changes.some(({ item }) => item.kind === "request")) keepRequests(pageSession(), conversation.requests.open);
 }
 
 /** @param {string} text */
 function sendText(text) {
   void client.startPlayer(); // a gesture brought us here: the answer may be spoken
   if (client.sendText(text)) draw(conversation.addTyped(text));
+}
+
+/** @param {number} key of a request @param {boolean} approved */
+function decide(key, approved) {
+  const request = conversation.items.find((item) => item.key === key);
+  if (request?.kind !== "request" || request.state !== "open") return;
+  if (client.sendToolResponse(request.callId, CONFIRMATION, { confirmed: approved })) {
+    draw(conversation.decide(request, approved));
+  } else {
+    draw(conversation.addNote("There is no connection: your answer was not sent.", "error"));
+  }
 }
 
 /** @param {Blob} picture */
@@ -189,6 +208,7 @@ Object.defineProperty(window, "fullduplex", {
 
 wireClient();
 wirePage();
+draw(conversation.restore(keptRequests(pageSession())));
 client.connect();
 void showAbout((text) => {
   if (client.socket.isOpen) sendText(text);

@@ -3,16 +3,17 @@
  * indicator and its scroll position.
  */
 
-import { covered } from "../client/heard.js";
-import { latencyInWords, latencyParts } from "../client/latency.js";
+import { fillMessage, speakerName } from "./bubble.js";
 import { make } from "./dom.js";
+import { fillRequest } from "./request_card.js";
+import { fillTool } from "./tool_chip.js";
 
 /**
  * @typedef {import("../client/items.js").Item} Item
  * @typedef {import("../client/items.js").MessageItem} MessageItem
  * @typedef {import("../client/items.js").ImageItem} ImageItem
- * @typedef {import("../client/items.js").ToolItem} ToolItem
  * @typedef {import("../client/items.js").NoteItem} NoteItem
+ * @typedef {import("../client/items.js").HandoverItem} HandoverItem
  * @typedef {import("../client/items.js").Change} Change
  */
 
@@ -26,17 +27,22 @@ export class MessageList {
    * @param {HTMLElement} list
    * @param {HTMLElement} scroller the element that scrolls it
    * @param {() => void} onAction the button of a note was clicked
+   * @param {(key: number, approved: boolean) => void} onDecision a button of a request was
    */
-  constructor(list, scroller, onAction) {
+  constructor(list, scroller, onAction, onDecision) {
     this.list = list;
     this.scroller = scroller;
     list.addEventListener("click", ({ target }) => {
-      if (target instanceof HTMLElement && target.matches(".note-action")) onAction();
+      if (!(target instanceof HTMLElement)) return;
+      if (target.matches(".note-action")) onAction();
+      const { approve } = target.dataset;
+      const key = Number(target.closest("[data-key]")?.getAttribute("data-key"));
+      if (approve) onDecision(key, approve === "true");
     });
     /** @type {Map<number, HTMLElement>} */
     this.rows = new Map();
-    /** @type {string | null} author of the last agent's row: named when another one speaks */
-    this.lastAuthor = null;
+    /** @type {MessageItem | null} what an agent said last: who speaks is named when it changes */
+    this.lastSpoken = null;
     this.typing = make("div", "row agent is-typing");
     const dots = make("div", "bubble typing");
     dots.append(make("i"), make("i"), make("i"));
@@ -58,15 +64,16 @@ export class MessageList {
     }
     if (!awaitingAgent) this.typing.remove();
     else if (this.list.lastChild !== this.typing) this.list.append(this.typing);
-    const ownWords = changes.some(({ type, item }) => type === "add" && item.kind !== "note" && isOfUser(item));
-    if (atEnd || ownWords) this.scroller.scrollTop = this.scroller.scrollHeight;
+    const isForUser = changes.some(({ type, item }) => type === "add" && (item.kind === "request" || isOfUser(item)));
+    if (atEnd || isForUser) this.scroller.scrollTop = this.scroller.scrollHeight;
   }
 
   /** Begin again with an empty list. */
   clear() {
     this.list.replaceChildren();
     this.rows.clear();
-    this.lastAuthor = null;
+    this.lastSpoken = null;
+    this.list.classList.remove("many-agents");
   }
 
   #isAtEnd() {
@@ -97,61 +104,36 @@ export class MessageList {
     if (!row) return;
     if (item.kind === "message") fillMessage(row, item);
     else if (item.kind === "tool") fillTool(row, item);
+    else if (item.kind === "request") fillRequest(row, item);
     else if (item.kind === "note") fillNote(row, item);
   }
 
   /** @param {Item} item @returns {HTMLElement} */
   #row(item) {
     if (item.kind === "tool") return fillTool(make("details"), item);
+    if (item.kind === "request") return fillRequest(make("section"), item);
     if (item.kind === "note") return fillNote(make("p"), item);
     if (item.kind === "image") return imageRow(item);
+    if (item.kind === "handover") return handoverRow(item);
     const row = make("div");
-    if (item.role === "agent") {
-      if (this.lastAuthor !== null && this.lastAuthor !== item.author) row.append(make("span", "author", item.author));
-      this.lastAuthor = item.author;
-    }
+    if (item.role === "agent") this.#name(row, item);
     row.append(make("div", "bubble"));
     return fillMessage(row, item);
+  }
+
+  /** Names are shown once more than one agent has spoken. @param {HTMLElement} row @param {MessageItem} item */
+  #name(row, item) {
+    const last = this.lastSpoken;
+    this.lastSpoken = item;
+    if (last?.author === item.author && last.branch === item.branch) return;
+    if (last) this.list.classList.add("many-agents");
+    row.append(speakerName(item));
   }
 }
 
 /** @param {Item} item */
 function isOfUser(item) {
   return "role" in item && item.role === "user";
-}
-
-/** @param {HTMLElement} row @param {MessageItem} item */
-function fillMessage(row, item) {
-  const flags = [item.streaming && "streaming", item.interrupted && "interrupted", item.thought && "thought"];
-  row.className = ["row", item.role, item.source, ...flags.filter(Boolean)].join(" ");
-  // A screen reader reads a bubble once it is whole, not delta by delta.
-  row.setAttribute("aria-busy", String(item.streaming));
-  fillBubble(/** @type {HTMLElement} */ (row.querySelector(".bubble")), item);
-  if (item.interrupted && !row.querySelector(".tag-cut")) row.append(make("span", "tag tag-cut", "Interrupted"));
-  const took = item.latency && !row.querySelector(".tag-time") && latencyInWords(item.latency);
-  if (item.latency && took) {
-    const tag = make("span", "tag tag-time", took);
-    tag.title = latencyParts(item.latency);
-    row.append(tag);
-  }
-  return row;
-}
-
-/**
- * The text; of an answer that was cut, what nobody heard is marked as such.
- *
- * @param {HTMLElement} bubble
- * @param {MessageItem} item
- */
-function fillBubble(bubble, item) {
-  const { length } = item.heard === undefined ? item.text : covered(item.text, item.heard);
-  if (length === item.text.length) {
-    if (bubble.textContent !== item.text || bubble.childElementCount > 0) bubble.textContent = item.text;
-    return;
-  }
-  const unheard = make("s", "unheard", item.text.slice(length));
-  unheard.title = "You did not hear this";
-  bubble.replaceChildren(item.text.slice(0, length), unheard);
 }
 
 /** @param {ImageItem} item */
@@ -164,48 +146,13 @@ function imageRow(item) {
   return row;
 }
 
-/** @param {HTMLElement} row @param {ToolItem} item */
-function fillTool(row, item) {
-  row.className = `chip ${item.state}`;
-  const summary = make("summary");
-  const call = make("span", "call");
-  call.append(make("b", "", item.name), `(${briefArgs(item.args)})`);
-  summary.append(make("span", "dot"), call);
-  if (item.state !== "running") summary.append(make("span", "answer", `→ ${brief(item.response, 120)}`));
-  const state = { running: "running", done: "answered", failed: "failed" }[item.state];
-  summary.title = `Tool ${item.name}: ${state}`;
-  const whole = { args: item.args, response: item.response };
-  row.replaceChildren(summary, make("pre", "", JSON.stringify(whole, null, 2)));
+/** @param {HandoverItem} item */
+function handoverRow({ from, to }) {
+  const row = make("p", "handover");
+  const arrow = make("span", "arrow", "→");
+  arrow.setAttribute("aria-hidden", "true");
+  row.append(make("span", "", from), arrow, make("span", "visually-hidden", "hands over to"), make("b", "", to));
   return row;
-}
-
-/** @param {unknown} args */
-function briefArgs(args) {
-  if (args === undefined) return "…";
-  if (args === null || typeof args !== "object") return brief(args, 40);
-  return Object.entries(args)
-    .map(([name, value]) => `${name}: ${brief(value, 32)}`)
-    .join(", ");
-}
-
-/**
- * A value in a few characters. `{result: x}` is how plain results travel: shown as x.
- *
- * @param {unknown} value
- * @param {number} most
- */
-function brief(value, most) {
-  const text = inWords(value);
-  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
-}
-
-/** @param {unknown} value @returns {string} */
-function inWords(value) {
-  if (typeof value === "string") return value;
-  if (value === null || typeof value !== "object" || Array.isArray(value)) return JSON.stringify(value) ?? "nothing";
-  const entries = Object.entries(value);
-  if (entries.length === 1 && (entries[0][0] === "result" || entries[0][0] === "error")) return inWords(entries[0][1]);
-  return entries.map(([name, inner]) => `${name}: ${inWords(inner)}`).join(", ") || "nothing";
 }
 
 /** @param {HTMLElement} row @param {NoteItem} item */

@@ -14,6 +14,7 @@ page. This module holds no handling: who meets an error decides what to do.
     │   └── SessionBusy                   another live run holds this session
     ├── ModelError                        the backend refused, failed or went away
     │   └── ConnectionLost                the connection ended; carries the WebSocket close code
+    ├── LlmCallsLimitExceededError        a run asked its models more often than it may
     ├── PluginError                       a plugin's hook failed
     └── EngineUnavailable                 a part of the local voice stack is not installed or does not start
 """
@@ -108,6 +109,12 @@ class ConnectionLost(ModelError):
         super().__init__(message, code=code, recoverable=recoverable)
         self.close_code = close_code
         self.reason = reason
+
+
+class LlmCallsLimitExceededError(FullduplexError):
+    """Raised when a text run would ask its models more often than `RunConfig.max_llm_calls` allows."""
+
+    code = "max_llm_calls"
 
 
 class PluginError(FullduplexError):

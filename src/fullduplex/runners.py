@@ -8,25 +8,30 @@ from __future__ import annotations
 import asyncio
 import uuid
 import warnings
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing
 from typing import Any, Literal, NamedTuple, Self
 
 from fullduplex.agents.base import BaseAgent
-from fullduplex.agents.contexts import InvocationContext, Stop
+from fullduplex.agents.contexts import AgentEngine, InvocationContext, Stop
 from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.agents.run_config import RunConfig
 from fullduplex.apps import App
 from fullduplex.artifacts import BaseArtifactService, InMemoryArtifactService
-from fullduplex.errors import SessionBusy, SessionNotFoundError
+from fullduplex.errors import InvalidInput, SessionBusy, SessionNotFoundError
 from fullduplex.events import Event
 from fullduplex.live import Engine
 from fullduplex.memory import BaseMemoryService, InMemoryMemoryService
-from fullduplex.models.registry import resolve
+from fullduplex.models.registry import resolve, resolve_text
 from fullduplex.plugins import BasePlugin, PluginManager, hooks
 from fullduplex.requests import LiveRequestQueue
 from fullduplex.sessions import BaseSessionService, InMemorySessionService, Session
+from fullduplex.text import TextEngine, threaded
+from fullduplex.text.run import run as text_run
 from fullduplex.tools.base import BaseToolset
+from fullduplex.turns.guards import CallLimit
+from fullduplex.types.content import Content
+from fullduplex.types.struct import coerce
 
 Conflict = Literal["refuse", "take_over"]
 _LEAVING_S = 1.0
@@ -57,6 +62,7 @@ class Runner:
         auto_create_session: bool = False,
         live_conflict: Conflict = "refuse",
         engine: Engine | None = None,
+        text_engine: TextEngine | None = None,
     ) -> None:
         if sum(given is not None for given in (app, agent, node)) != 1:
             raise ValueError("Provide exactly one of app, agent and node.")
@@ -76,6 +82,7 @@ class Runner:
         self.auto_create_session = auto_create_session
         self._live_conflict = live_conflict
         self._engine = engine or Engine(resolve=resolve)
+        self._text_engine = text_engine or TextEngine(resolve=resolve_text)
         self._live: dict[tuple[str, str], _Held] = {}
 
     async def __aenter__(self) -> Self:
@@ -88,6 +95,7 @@ class Runner:
         """Ends every live run of this runner, and lets go of what its agents' toolsets hold."""
         await asyncio.gather(*(held.stop.now() for held in list(self._live.values())))
         await asyncio.gather(*(toolset.close() for toolset in _toolsets(self.agent)))
+        await self._text_engine.close()
         await self.plugins.close(self._plugin_close_timeout)
 
     async def run_live(
@@ -117,26 +125,93 @@ class Runner:
         key, stop = (user_id, session_id.strip()), Stop()
         await self._claim(key, _Held(stop, live_request_queue))
         try:
-            ctx = InvocationContext(
-                invocation_id=f"e-{uuid.uuid4()}",
-                # Loaded when it is ours: a run that was taken over has written its last words by now.
-                session=session or await self._load(user_id, session_id, run_config),
-                session_service=self.session_service,
-                agent=self.agent,
-                run_config=run_config,
-                live_request_queue=live_request_queue,
-                engine=self._engine,
-                artifact_service=self.artifact_service,
-                memory_service=self.memory_service,
-                credential_service=self.credential_service,
-                plugins=self.plugins,
-                stop=stop,
+            # Loaded when it is ours: a run that was taken over has written its last words by now.
+            session = session or await self._load(user_id, session_id, run_config)
+            ctx = self._context(
+                session, run_config, engine=self._engine, live_request_queue=live_request_queue, stop=stop
             )
             async with aclosing(hooks.around(ctx, lambda: self.agent.run_live(ctx))) as events:
                 async for event in events:
                     yield event
         finally:
             self._release(key, stop)
+
+    async def run_async(
+        self,
+        *,
+        user_id: str,
+        session_id: str,
+        invocation_id: str | None = None,
+        new_message: Content | None = None,
+        state_delta: dict[str, Any] | None = None,
+        run_config: RunConfig | None = None,
+    ) -> AsyncGenerator[Event, None]:
+        """A turn in writing: the events of what agents say and do until `new_message` is answered.
+
+        `RunConfig(streaming_mode=StreamingMode.SSE)` streams text as it is written: events with `partial` hold what is
+        new, and the whole follows. `state_delta` is set together with the message. `invocation_id` goes on with an
+        earlier run of the session, without a message from where it ended.
+
+        An error comes as an event with `error_code` first and is then raised; one that keeps the run from beginning is
+        only raised. Raises `ValueError` for missing arguments and for a message that a user cannot send, and
+        `SessionNotFoundError`.
+        """
+        if new_message is None and invocation_id is None:
+            raise ValueError("Running an agent requires either a new_message or an invocation_id to go on with.")
+        run_config = RunConfig.model_validate(run_config or {})
+        session = await self._load(user_id, session_id, run_config)
+        if invocation_id is not None and all(event.invocation_id != invocation_id for event in session.events):
+            raise InvalidInput(f"Session {session_id} has no run {invocation_id}.", field="invocation_id")
+        ctx = self._context(session, run_config, engine=self._text_engine, invocation_id=invocation_id)
+        message = None if new_message is None else coerce(Content, new_message)
+        async with aclosing(text_run(ctx, message, state_delta)) as events:
+            async for event in events:
+                yield event
+
+    def run(
+        self,
+        *,
+        user_id: str,
+        session_id: str,
+        new_message: Content,
+        state_delta: dict[str, Any] | None = None,
+        run_config: RunConfig | None = None,
+    ) -> Generator[Event]:
+        """`run_async` for scripts and notebooks: it blocks, and the run takes place in a thread of its own."""
+        return threaded.read(
+            lambda: self.run_async(
+                user_id=user_id,
+                session_id=session_id,
+                new_message=new_message,
+                state_delta=state_delta,
+                run_config=run_config,
+            ),
+            finish=self._text_engine.close,
+        )
+
+    def _context(
+        self,
+        session: Session,
+        run_config: RunConfig,
+        *,
+        engine: AgentEngine,
+        invocation_id: str | None = None,
+        **of_run: Any,
+    ) -> InvocationContext:
+        return InvocationContext(
+            invocation_id=invocation_id or f"e-{uuid.uuid4()}",
+            session=session,
+            session_service=self.session_service,
+            agent=self.agent,
+            run_config=run_config,
+            engine=engine,
+            artifact_service=self.artifact_service,
+            memory_service=self.memory_service,
+            credential_service=self.credential_service,
+            plugins=self.plugins,
+            llm_calls=CallLimit(run_config.max_llm_calls),
+            **of_run,
+        )
 
     async def _load(self, user_id: str, session_id: str, run_config: RunConfig) -> Session:
         config = run_config.get_session_config
@@ -207,6 +282,7 @@ class InMemoryRunner(Runner):
         plugin_close_timeout: float = 5.0,
         live_conflict: Conflict = "refuse",
         engine: Engine | None = None,
+        text_engine: TextEngine | None = None,
     ) -> None:
         super().__init__(
             app=app,
@@ -220,4 +296,5 @@ class InMemoryRunner(Runner):
             plugin_close_timeout=plugin_close_timeout,
             live_conflict=live_conflict,
             engine=engine,
+            text_engine=text_engine,
         )

@@ -1,9 +1,9 @@
-"""What every agent is: a name, a place in a tree, and a live run."""
+"""What every agent is: a name, a place in a tree, and its part of a run, live or in writing."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
@@ -97,11 +97,22 @@ class BaseAgent(BaseModel):
 
     def run_live(self, parent_context: InvocationContext) -> AsyncGenerator[Event, None]:
         """The events of this agent's part of a live run."""
-        ctx = parent_context.for_agent(self)
+        return self._run(parent_context.for_agent(self), self._run_live_impl)
+
+    def run_async(self, parent_context: InvocationContext) -> AsyncGenerator[Event, None]:
+        """The events of this agent's part of a text run."""
+        return self._run(parent_context.for_agent(self), self._run_async_impl)
+
+    def _run(
+        self, ctx: InvocationContext, part: Callable[[InvocationContext], AsyncGenerator[Event, None]]
+    ) -> AsyncGenerator[Event, None]:
         before, after = as_list(self.before_agent_callback), as_list(self.after_agent_callback)
         if not before and not after:
-            return self._run_live_impl(ctx)
-        return surrounded(lambda: self._run_live_impl(ctx), ctx, before=before, after=after)
+            return part(ctx)
+        return surrounded(lambda: part(ctx), ctx, before=before, after=after)
+
+    def _run_async_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
+        raise NotImplementedError(f"{type(self).__name__} does not run in writing")
 
     def _run_live_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         raise NotImplementedError(f"{type(self).__name__} does not run live")

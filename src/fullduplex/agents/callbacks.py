@@ -13,7 +13,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from fullduplex.events import Event
-from fullduplex.plugins.hooks import seen
+from fullduplex.plugins.hooks import kept
 from fullduplex.tools.context import CallbackContext
 from fullduplex.types.content import Content
 
@@ -74,7 +74,7 @@ async def surrounded(
 
 
 async def _call(callbacks: Sequence[AgentCallback], ctx: InvocationContext) -> Event | None:
-    """Calls one after another; the event of what they said or changed, kept in the session, or None."""
+    """Calls one after another; the event of what they said or changed, or None."""
     context = CallbackContext(ctx)
     content = None
     for callback in callbacks:
@@ -90,8 +90,9 @@ async def _call(callbacks: Sequence[AgentCallback], ctx: InvocationContext) -> E
         invocation_id=ctx.invocation_id,
         content=content or None,
         actions=context.actions,
+        branch=ctx.branch,
     )
-    return await ctx.session_service.append_event(ctx.session, await seen(ctx, event))
+    return await kept(ctx, event)
 
 
 async def _call_quietly(callbacks: Sequence[AgentCallback], ctx: InvocationContext) -> None:

@@ -15,6 +15,7 @@ from fullduplex.plugins import PluginManager
 from fullduplex.requests import LiveRequestQueue
 from fullduplex.sessions import BaseSessionService, Session
 from fullduplex.tools.context import CallbackContext, Context, ReadonlyContext, ToolContext
+from fullduplex.turns.guards import CallLimit
 from fullduplex.types.content import Content
 
 if TYPE_CHECKING:
@@ -30,6 +31,22 @@ class AgentEngine(Protocol):
 
     def run(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         """The events of `ctx.agent`'s run, until it ends."""
+
+
+class NestedRuns(Protocol):
+    """Runs another agent in writing within a run, in a session of its own; the runner hands it down."""
+
+    def __call__(
+        self, ctx: InvocationContext, agent: BaseAgent, message: Content, state: dict[str, Any], *, plugins: bool
+    ) -> AsyncGenerator[Event, None]:
+        """What `agent` answers to `message`; its session begins with `state`. `plugins`: those of `ctx` watch."""
+
+
+@dataclass
+class Handover:
+    """Which agent is next in a text run, where one hands the conversation over to another."""
+
+    agent: BaseAgent | None = None
 
 
 class Stop:
@@ -56,7 +73,8 @@ class InvocationContext:
     """One run of an agent. `end_invocation` set to True ends it before it connects.
 
     `branch` names the agents above in a parallel workflow (`fan.left`). `user_content` is what the user wrote to begin
-    a text run. `plugins` are the runner's.
+    a text run, `llm_calls` counts how often its models are asked, and `handover` is where an agent that was handed the
+    conversation names the next one. `nested_runs` runs other agents on the side. `plugins` are the runner's.
     """
 
     invocation_id: str
@@ -72,6 +90,9 @@ class InvocationContext:
     plugins: PluginManager = field(default_factory=PluginManager)
     branch: str | None = None
     user_content: Content | None = None
+    llm_calls: CallLimit = field(default_factory=lambda: CallLimit(0))
+    handover: Handover | None = None
+    nested_runs: NestedRuns | None = None
     stop: Stop = field(default_factory=Stop)
     end_invocation: bool = False
 
@@ -96,6 +117,14 @@ class InvocationContext:
     def user_id(self) -> str:
         """The user that the session belongs to."""
         return self.session.user_id
+
+    def run_nested(
+        self, agent: BaseAgent, message: Content, *, state: dict[str, Any], plugins: bool = True
+    ) -> AsyncGenerator[Event, None]:
+        """See `NestedRuns`. Raises `InvalidConfig` in a run that no runner began."""
+        if self.nested_runs is None:
+            raise InvalidConfig("this run cannot run another agent on the side: it was begun without a runner")
+        return self.nested_runs(self, agent, message, state, plugins=plugins)
 
     def for_agent(self, agent: BaseAgent) -> InvocationContext:
         """The same run, with `agent` at work."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fullduplex.agents.contexts import InvocationContext
 
 DEFAULT_LIVE_MODEL = "gemini-live-2.5-flash-native-audio"
+DEFAULT_TEXT_MODEL = "gemini-3.5-flash"
 
 
 class LlmAgent(BaseAgent):
@@ -83,13 +84,22 @@ class LlmAgent(BaseAgent):
 
     @property
     def canonical_model(self) -> str | LiveModel | TextModel:
-        """The agent's own model, else that of the nearest agent above, else the default."""
+        """The agent's own model, else that of the nearest agent above, else the default of live runs."""
+        return self._named_model or DEFAULT_LIVE_MODEL
+
+    @property
+    def canonical_text_model(self) -> str | LiveModel | TextModel:
+        """The same for text runs, with a default of their own."""
+        return self._named_model or DEFAULT_TEXT_MODEL
+
+    @property
+    def _named_model(self) -> str | LiveModel | TextModel | None:
         agent: BaseAgent | None = self
         while agent is not None:
             if isinstance(agent, LlmAgent) and agent.model:
                 return agent.model
             agent = agent.parent_agent
-        return DEFAULT_LIVE_MODEL
+        return None
 
     def canonical_tools(self) -> list[BaseTool]:
         """The tools that are known without asking anybody, each function wrapped: those of toolsets are not."""
@@ -135,6 +145,8 @@ class LlmAgent(BaseAgent):
 
     def _run_live_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         return ctx.engine.run(ctx)
+
+    _run_async_impl = _run_live_impl
 
 
 Agent = LlmAgent

@@ -20,6 +20,8 @@ class WorkflowAgent(BaseAgent):
     def _run_live_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         return ctx.engine.run(ctx)
 
+    _run_async_impl = _run_live_impl
+
 
 class SequentialAgent(WorkflowAgent):
     """Its sub-agents work one after another.

@@ -11,6 +11,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
+from fullduplex.errors import InvalidConfig
+from fullduplex.models.text import TextModel
 from fullduplex.types.config import LiveConnectConfig, SpeechConfig
 from fullduplex.types.content import Blob, Content, FunctionResponse, Part, Tool
 from fullduplex.types.live import LiveServerMessage, Signal
@@ -137,3 +139,10 @@ class LiveModel(ABC):
         Raises `InvalidConfig` for settings that this backend cannot honour, `ModelError` when it refuses, and
         `ConnectionLost` when it closes or cannot be reached.
         """
+
+    def text_model(self) -> TextModel:
+        """The same model, or its counterpart, for text turns. Raises `InvalidConfig` when it has none."""
+        raise InvalidConfig(
+            f"{type(self).__name__}(model={self.model!r}) can only be talked with: a text run needs a text model.",
+            code="live_only_model",
+        )

@@ -68,6 +68,11 @@ class TextModel(ABC):
 
     model: str
 
+    @property
+    def takes_tools_with_schema(self) -> bool:
+        """Whether one request may have both tools and an `output_schema`."""
+        return True
+
     @abstractmethod
     def generate(self, request: LlmRequest, *, stream: bool = False) -> AsyncGenerator[LlmResponse, None]:
         """Answers `request`.

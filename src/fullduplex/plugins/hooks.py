@@ -62,6 +62,13 @@ async def seen(ctx: InvocationContext, event: Event) -> Event:
     return replaced.model_copy(update=origin)
 
 
+async def kept(ctx: InvocationContext, event: Event) -> Event:
+    """`event`, made by a plugin or a callback, as the session has it. In a text run the runner keeps all events."""
+    if ctx.live_request_queue is None:
+        return event
+    return await ctx.session_service.append_event(ctx.session, await seen(ctx, event))
+
+
 async def _said(ctx: InvocationContext, content: Content) -> Event:
     event = Event(author="model", invocation_id=ctx.invocation_id, content=content)
-    return await ctx.session_service.append_event(ctx.session, await seen(ctx, event))
+    return await kept(ctx, event)

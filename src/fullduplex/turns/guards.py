@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from fullduplex.errors import LlmCallsLimitExceededError
 from fullduplex.types.live import LiveServerMessage, UsageMetadata
 
 GRACE_S = 10.0
@@ -77,6 +78,20 @@ class Guards:
         if self._ends_at is None or now < self._ends_at:
             return self._ends_at
         return self._ends_at + self._grace_s
+
+
+class CallLimit:
+    """Counts how often the models of one text run are asked; a limit of 0 or less is none."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.calls = 0
+
+    def count(self) -> None:
+        """One more; raises `LlmCallsLimitExceededError` when that is one too many."""
+        if 0 < self._limit <= self.calls:
+            raise LlmCallsLimitExceededError(f"Max number of llm calls limit of `{self._limit}` exceeded")
+        self.calls += 1
 
 
 def _total(usage: UsageMetadata) -> int:

@@ -14,8 +14,8 @@ from fullduplex.types.content import Content, FunctionCall, FunctionResponse, Pa
 _OWN_ID = "adk-"
 
 
-def contents_of(events: Iterable[Event]) -> list[Content]:
-    """The turns, oldest first; neighbouring transcripts of one side are joined."""
+def contents_of(events: Iterable[Event], *, media: bool = False) -> list[Content]:
+    """The turns, oldest first; neighbouring transcripts of one side are joined. `media`: raw media are told as well."""
     contents: list[Content] = []
     joinable = False
     for event in events:
@@ -29,7 +29,7 @@ def contents_of(events: Iterable[Event]) -> list[Content]:
             else:
                 contents.append(transcript)
             joinable = True
-        elif content := _said(event):
+        elif content := _said(event, media):
             contents.append(content)
             joinable = False
     return contents
@@ -42,22 +42,25 @@ def _transcript(event: Event) -> Content | None:
     return None
 
 
-def _said(event: Event) -> Content | None:
+def _said(event: Event, media: bool) -> Content | None:
     if event.content is None:
         return None
-    parts = [told for part in event.content.parts or () if (told := _told(part))]
+    parts = [told for part in event.content.parts or () if (told := _told(part, media))]
     return Content(role=event.content.role or "user", parts=parts) if parts else None
 
 
-def _told(part: Part) -> Part | None:
+def _told(part: Part, media: bool) -> Part | None:
     """The part as the model may read it again, or None."""
-    if part.thought or part.inline_data is not None:
+    if part.thought:
         return None
+    if part.inline_data is not None:
+        return part if media else None
     if part.file_data is not None:
         return None if "/_adk_live/" in (part.file_data.file_uri or "") else part
     if part.function_call is not None:
         call = part.function_call
-        return Part(function_call=FunctionCall(id=_foreign(call.id), name=call.name, args=call.args))
+        function_call = FunctionCall(id=_foreign(call.id), name=call.name, args=call.args)
+        return Part(function_call=function_call, thought_signature=part.thought_signature)
     if part.function_response is not None:
         answer = part.function_response
         response = FunctionResponse(id=_foreign(answer.id), name=answer.name, response=answer.response)

@@ -25,6 +25,7 @@ from fullduplex.models.cascade.hearing import Ears, Heard, Hearing
 from fullduplex.models.cascade.mouth import Mouth, TextMouth, VoiceMouth
 from fullduplex.models.cascade.router import Ask, Call, Calls, NoIdea, Router, SmallTalk
 from fullduplex.models.cascade.settings import Behaviour, read_behaviour
+from fullduplex.models.text import TextModel
 from fullduplex.types.config import FunctionResponseScheduling
 from fullduplex.types.content import Blob, Content, FunctionResponse
 from fullduplex.types.live import (
@@ -80,6 +81,12 @@ class Cascade(LiveModel):
             yield connection
         finally:
             await connection.close()
+
+    def text_model(self) -> TextModel:
+        """The rules alone."""
+        from fullduplex.models.cascade.generate import LocalText
+
+        return LocalText(self.model)
 
 
 class CascadeConnection(LiveConnection):

@@ -10,6 +10,7 @@ from typing import Literal
 Family = Literal["native-audio", "half-cascade", "3.x"]
 
 _GENERATION = re.compile(r"gemini-(?:live-)?(\d+)")
+_SPOKEN = re.compile(r"gemini-.*\b(live|native-audio)\b")
 
 
 @dataclass(frozen=True)
@@ -69,3 +70,14 @@ def capabilities_of(model: str) -> Capabilities:
     if generation and int(generation[1]) >= 3:
         return _THIRD_GENERATION
     return _NATIVE_AUDIO if "native-audio" in name else _HALF_CASCADE
+
+
+def is_live_only(model: str) -> bool:
+    """Whether `model` can be talked with and not be written to."""
+    return _SPOKEN.match(short_name(model)) is not None
+
+
+def takes_tools_with_schema(model: str) -> bool:
+    """Whether `model` calls tools where its answer must be JSON of a given form; the second generation refuses that."""
+    generation = _GENERATION.match(short_name(model))
+    return generation is not None and int(generation[1]) >= 3

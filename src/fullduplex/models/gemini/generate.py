@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator
 
+from fullduplex.errors import InvalidConfig
 from fullduplex.models.answer import Answer
 from fullduplex.models.gemini import generate_wire
+from fullduplex.models.gemini.capabilities import is_live_only, takes_tools_with_schema
 from fullduplex.models.gemini.credentials import AccessToken, GoogleCredentials, Login, default_login
 from fullduplex.models.gemini.endpoint import Endpoint, Options, find_endpoint
 from fullduplex.models.http import Call, HttpClient
@@ -17,7 +19,8 @@ class GeminiText(TextModel):
     """A Gemini model for text turns.
 
     Its arguments are those of `Gemini`, and the environment is read in the same way, at each request. `timeout`:
-    seconds without a sign of life after which a request has failed.
+    seconds without a sign of life after which a request has failed. Raises `InvalidConfig` for a model that can only be
+    talked with.
     """
 
     def __init__(
@@ -34,6 +37,11 @@ class GeminiText(TextModel):
         timeout: float = 300.0,
         client: HttpClient | None = None,
     ) -> None:
+        if is_live_only(model):
+            raise InvalidConfig(
+                f"{model} can only be talked with: a text run needs a text model, such as gemini-3.5-flash.",
+                code="live_only_model",
+            )
         self.model = model
         self._options = Options(
             api_key=api_key,
@@ -48,6 +56,11 @@ class GeminiText(TextModel):
 
     def __repr__(self) -> str:
         return f"GeminiText(model={self.model!r})"
+
+    @property
+    def takes_tools_with_schema(self) -> bool:
+        """See `TextModel`."""
+        return takes_tools_with_schema(self.model)
 
     async def generate(self, request: LlmRequest, *, stream: bool = False) -> AsyncGenerator[LlmResponse, None]:
         """See `TextModel`."""

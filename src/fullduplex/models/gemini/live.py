@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from fullduplex.models.gemini.credentials import GoogleCredentials, Login, defau
 from fullduplex.models.gemini.endpoint import Options, find_endpoint
 from fullduplex.models.gemini.failures import HandshakeRefused, SocketClosed
 from fullduplex.models.gemini.wire import Decoder, Encoder
+from fullduplex.models.text import TextModel
 from fullduplex.types.config import SpeechConfig
 from fullduplex.types.content import Blob, Content, FunctionResponse
 from fullduplex.types.live import AudioStreamEnd, LiveServerMessage, Signal
@@ -197,6 +199,7 @@ class Gemini(LiveModel):
             project=project,
             location=location,
         )
+        self._credentials = credentials
         self._login = default_login if credentials is None else Login(credentials)
         self._connect_timeout = connect_timeout
 
@@ -217,6 +220,12 @@ class Gemini(LiveModel):
             yield connection
         finally:
             await connection.close()
+
+    def text_model(self) -> TextModel:
+        """The model of this name by generateContent, reached in the same way."""
+        from fullduplex.models.gemini.generate import GeminiText
+
+        return GeminiText(self.model, credentials=self._credentials, **dataclasses.asdict(self._options))
 
     async def _open(self, request: ConnectRequest) -> GeminiConnection:
         from fullduplex.models.gemini.socket import Socket  # here, so that only those who connect load the library

@@ -1,0 +1,85 @@
+"""One text run: what the user wrote is kept, the agent whose turn it is answers, and each event is kept, then shown."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from fullduplex.agents.base import BaseAgent
+from fullduplex.agents.contexts import InvocationContext
+from fullduplex.agents.succession import caller_of, present_agent
+from fullduplex.errors import FullduplexError, InvalidInput
+from fullduplex.events import Event, EventActions
+from fullduplex.plugins import hooks
+from fullduplex.types.content import Content
+
+
+async def run(
+    ctx: InvocationContext, message: Content | None, state_delta: dict[str, Any] | None
+) -> AsyncGenerator[Event, None]:
+    """The events of the run, whose `ctx.agent` is the root.
+
+    Raises `InvalidInput`, before anything is kept, for a message that a user cannot send. What fails later comes as an
+    event first.
+    """
+    if message is not None:
+        _check(ctx, message)
+        ctx.user_content = message = await hooks.user_message(ctx, _from_user(message))
+    if message is not None or state_delta:
+        actions = EventActions(state_delta=state_delta or {})
+        event = Event(author="user", invocation_id=ctx.invocation_id, content=message, actions=actions)
+        await ctx.session_service.append_event(ctx.session, _marked(ctx, event))
+    agent = _agent(ctx, message)
+    ctx = ctx.for_agent(agent)
+    try:
+        async with aclosing(hooks.around(ctx, lambda: agent.run_async(ctx))) as events:
+            async for event in events:
+                yield await _kept(ctx, event)
+    except Exception as error:
+        code = error.code if isinstance(error, FullduplexError) else "internal"
+        told = Event(author=agent.name, invocation_id=ctx.invocation_id, error_code=code, error_message=str(error))
+        told.recoverable = False
+        yield _marked(ctx, told)
+        raise
+
+
+def _check(ctx: InvocationContext, message: Content) -> None:
+    if not message.parts:
+        raise InvalidInput("No parts in the new_message.", code="invalid_content", field="new_message.parts")
+    if any(part.function_call is not None for part in message.parts):
+        raise InvalidInput("User message cannot contain function calls.", code="invalid_content", field="new_message")
+    called = {call.id for event in ctx.session.events for call in event.get_function_calls()}
+    for part in message.parts:
+        if part.function_response is not None and part.function_response.id not in called:
+            raise InvalidInput(
+                f"the session has no call {part.function_response.id!r} that this answers",
+                code="invalid_content",
+                field="new_message.parts.functionResponse.id",
+            )
+
+
+def _from_user(message: Content) -> Content:
+    return message if message.role else message.model_copy(update={"role": "user"})
+
+
+def _agent(ctx: InvocationContext, message: Content | None) -> BaseAgent:
+    """Who answers: the agent that made the call which the message answers, else the one that has the conversation."""
+    parts = message.parts or [] if message is not None else []
+    answered = {part.function_response.id for part in parts if part.function_response is not None}
+    caller = caller_of(ctx.agent, ctx.session.events, answered) if answered else None
+    return caller or present_agent(ctx.agent, ctx.session.events)
+
+
+async def _kept(ctx: InvocationContext, event: Event) -> Event:
+    """`event` as the app is to see it; what is whole is in the session by then."""
+    event = _marked(ctx, await hooks.seen(ctx, event))
+    if event.partial:
+        return event
+    return await ctx.session_service.append_event(ctx.session, event)
+
+
+def _marked(ctx: InvocationContext, event: Event) -> Event:
+    if ctx.run_config.custom_metadata:
+        event.custom_metadata = {**ctx.run_config.custom_metadata, **(event.custom_metadata or {})}
+    return event

@@ -16,6 +16,7 @@ page. This module holds no handling: who meets an error decides what to do.
     │   └── ConnectionLost                the connection ended; carries the WebSocket close code
     ├── LlmCallsLimitExceededError        a run asked its models more often than it may
     ├── PluginError                       a plugin's hook failed
+    ├── CallbackError                     a callback of an agent's failed
     └── EngineUnavailable                 a part of the local voice stack is not installed or does not start
 """
 
@@ -121,6 +122,12 @@ class PluginError(FullduplexError):
     """Raised when a hook of a plugin fails; the cause is the plugin's own error."""
 
     code = "plugin_failed"
+
+
+class CallbackError(FullduplexError):
+    """Raised when a callback of an agent's fails where it is not raised itself; the cause is its own error."""
+
+    code = "callback_failed"
 
 
 class EngineUnavailable(FullduplexError):

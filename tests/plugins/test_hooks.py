@@ -13,6 +13,7 @@ from fullduplex.events import Event
 from fullduplex.plugins import BasePlugin
 from fullduplex.sessions import InMemorySessionService
 from fullduplex.testing.scripted_model import ScriptedModel
+from fullduplex.tools.base import BaseTool, BaseToolset
 from tests.live.kit import TURN_COMPLETE, Call, audio, clocked, leftovers, said, settle, short, text, user, virtual
 
 
@@ -100,7 +101,6 @@ async def test_a_run_that_is_cancelled_has_ended_too() -> None:
     assert watcher.trace[-1] == "after run"
 
 
-@pytest.mark.spec(151)
 @virtual
 async def test_a_run_that_fails_is_told_of_and_raises_what_ended_it() -> None:
     class Clumsy(BasePlugin):
@@ -208,3 +208,47 @@ async def test_without_a_plugin_that_asks_for_events_none_is_held_up() -> None:
     await asyncio.sleep(0)
     assert call.short == ["audio"]
     await call.end()
+
+
+# -- the runner -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec(19)
+@pytest.mark.parametrize("leaves_by", ["context manager", "close"])
+@virtual
+async def test_a_runner_that_closes_closes_toolsets_and_plugins_once(leaves_by: str) -> None:
+    trace: list[str] = []
+
+    class Tools(BaseToolset):
+        async def get_tools(self, readonly_context: Any = None) -> list[BaseTool]:
+            return []
+
+        async def close(self) -> None:
+            trace.append("toolset")
+
+    class Plugin(BasePlugin):
+        async def close(self) -> None:
+            trace.append(self.name)
+            if self.name == "clumsy":
+                raise RuntimeError("jammed")
+            if self.name == "slow":
+                await asyncio.sleep(1e9)
+
+    tools = Tools()
+    below = Agent(name="helper", model=ScriptedModel(), tools=[tools])
+    runner = Runner(
+        app_name="app",
+        agent=Agent(name="guide", model=ScriptedModel(), tools=[tools], sub_agents=[below]),
+        session_service=InMemorySessionService(),
+        plugins=[Plugin("clumsy"), Plugin("slow"), Plugin("neat")],
+        plugin_close_timeout=2.0,
+    )
+    began = asyncio.get_running_loop().time()
+    if leaves_by == "close":
+        await runner.close()
+    else:
+        async with runner as entered:
+            assert entered is runner
+            assert trace == []
+    assert trace == ["toolset", "clumsy", "slow", "neat"]
+    assert asyncio.get_running_loop().time() - began == pytest.approx(2.0)

@@ -24,6 +24,7 @@ from fullduplex.live.editor import Editor
 from fullduplex.live.limits import Limits
 from fullduplex.live.microphone import Microphone
 from fullduplex.live.outbox import Outbox
+from fullduplex.live.screening import Screening, excuse
 from fullduplex.live.settings import LiveSettings
 from fullduplex.live.setup import Setup
 from fullduplex.live.supervisor import Supervisor
@@ -121,8 +122,10 @@ class Conductor:
         except* _Stopped:
             pass
         except* Exception as errors:
-            self._conversation.tell(first_error(errors), lives_on=False)
-            raise
+            error = first_error(errors)
+            if not await excuse(error, self._ctx, self._agent, self._setup.question(), self._conversation):
+                self._conversation.tell(error, lives_on=False)
+                raise
         finally:
             try:
                 await self._finish(scribe)
@@ -144,7 +147,17 @@ class Conductor:
             note=self._scribe.note,
             microphone=Microphone(now=self._ambient.now, tell=self._warn),
         )
-        supervisor = Supervisor(
+        screening = Screening.of(
+            self._ctx,
+            self._agent,
+            question=self._setup.question,
+            conversation=self._conversation,
+            group=group,
+            note=self._scribe.note,
+            interrupt=lambda: supervisor.interrupt(),
+            mute=lambda muted: supervisor.mute(muted),
+        )
+        supervisor: Supervisor = Supervisor(
             ctx=self._ctx,
             agent=self._agent,
             model=self._model,
@@ -153,6 +166,7 @@ class Conductor:
             upstream=upstream,
             answers=self._answers,
             tools=tools,
+            screening=screening,
             group=group,
             ambient=self._ambient,
             settings=self._settings,
@@ -162,7 +176,10 @@ class Conductor:
                 self._conversation.tell(FullduplexError(toolset.failure, code="tools_unavailable"), lives_on=True)
         with self._queue.asides(functools.partial(self._aside, supervisor)):
             await supervisor.run()
-        await tools.drain(self._settings.tool_deadline_s if self._queue.closed else 0.0)
+        deadline_s = self._settings.tool_deadline_s if self._queue.closed else 0.0
+        await tools.drain(deadline_s)
+        if screening is not None:
+            await screening.drain(deadline_s)
 
     def _aside(self, supervisor: Supervisor, message: Aside) -> None:
         """What the app says to the engine, and not to the model."""

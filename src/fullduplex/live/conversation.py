@@ -27,7 +27,10 @@ _INTERRUPTED = LiveServerMessage(server_content=LiveServerContent(interrupted=Tr
 
 
 class Conversation:
-    """The downward side of one run. `last_speech` tells when the user's latest speech came in and went up (seconds)."""
+    """The downward side of one run.
+
+    `last_speech` tells when the user's latest speech came in and went up (seconds); `follow` is given what was shown.
+    """
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class Conversation:
         self._latency = LatencyMeter()
         self._latest = 0.0
         self._patience: asyncio.TimerHandle | None = None
+        self.follow: Callable[[list[Event]], None] | None = None
         self.last_speech: Callable[[], tuple[float, float] | None] = lambda: None
         self.said: set[str] = set()
         """Ids of the events that hold what the model has said in its present turn."""
@@ -67,9 +71,15 @@ class Conversation:
             self.said.clear()
         for event in events:
             self._show(event, now)
+        if self.follow is not None:
+            self.follow(events)
         if self._limits is not None:
             self._limits.hear(message)
         return events
+
+    def show(self, event: Event) -> None:
+        """Shows an event that is the run's own, and none of the model's."""
+        self._show(event, max(self._ambient.now(), self._latest))
 
     def interrupt(self) -> None:
         """The user wants silence: the answer ends here, whatever the model goes on to say."""
@@ -93,6 +103,8 @@ class Conversation:
         events = self._downstream.finish_input(self._ambient.now())
         for event in events:
             self._scribe.show(event)
+        if self.follow is not None:
+            self.follow(events)
         return bool(events)
 
     def break_off(self, *, input_comes_again: bool) -> set[str]:
@@ -103,9 +115,11 @@ class Conversation:
         in_turn = self._downstream.in_turn
         if input_comes_again:
             self._downstream.forget_input()
-        for event in self._downstream.finish(self._ambient.now()):
+        for event in (events := self._downstream.finish(self._ambient.now())):
             self._note_words(event)
             self._scribe.show(event)
+        if self.follow is not None:
+            self.follow(events)
         self._latency.interrupted()
         self._settle()
         self._scribe.release()

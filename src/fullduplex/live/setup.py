@@ -11,6 +11,7 @@ from fullduplex.errors import InvalidConfig
 from fullduplex.events import Event
 from fullduplex.live.briefing import Handle, brief
 from fullduplex.models.base import ConnectRequest
+from fullduplex.models.text import LlmRequest
 from fullduplex.sessions import Session
 from fullduplex.tools.base import BaseTool
 from fullduplex.tools.declared import declared
@@ -77,6 +78,10 @@ class Setup:
             config=config,
             context_fallback=ctx.run_config.context_fallback,
         )
+
+    def question(self) -> LlmRequest:
+        """The model and what it was told of itself and its tools, as model callbacks are shown it."""
+        return LlmRequest(model=self._model, system_instruction=self._system_instruction, tools=list(self._tools))
 
     def handle(self, session: Session) -> Handle | None:
         """The handle that the run was given; it covers the session up to where it was issued, or to its present end."""

@@ -25,6 +25,7 @@ from fullduplex.live.greeting import opens
 from fullduplex.live.line import Line
 from fullduplex.live.opening import Opening
 from fullduplex.live.rotation import Rotation
+from fullduplex.live.screening import Screening
 from fullduplex.live.settings import LiveSettings
 from fullduplex.live.setup import Setup
 from fullduplex.live.tool_runner import ToolRunner
@@ -51,6 +52,7 @@ class Supervisor:
         upstream: Upstream,
         answers: Answers,
         tools: ToolRunner,
+        screening: Screening | None,
         group: asyncio.TaskGroup,
         ambient: Ambient,
         settings: LiveSettings,
@@ -71,6 +73,7 @@ class Supervisor:
             upstream=upstream,
             answers=answers,
             tools=tools,
+            screening=screening,
             ambient=ambient,
             settings=settings,
         )
@@ -126,6 +129,13 @@ class Supervisor:
         self._line.muted = True
         self._interrupted = True
         self._begin(self._ask_for_silence(self._line), "interruption")
+
+    def mute(self, muted: bool) -> None:
+        """Keeps the answer that is to come from being heard, to the end of its turn; or no longer does."""
+        if self._line is not None:
+            self._line.muted = muted
+            if muted:
+                self._begin(self._ask_for_silence(self._line), "interruption")
 
     def _begin(self, chore: Coroutine[None, None, None], name: str) -> None:
         """Begins what goes on beside the line in use, and ends with the run."""

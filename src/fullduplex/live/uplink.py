@@ -6,16 +6,18 @@ A request stays ours until the connection has taken it (`_unsent`), and after th
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fullduplex.errors import FullduplexError, InvalidInput
+from fullduplex.errors import FullduplexError, InvalidInput, ModelError
 from fullduplex.live.ambient import Ambient
 from fullduplex.live.answers import Answers
 from fullduplex.live.briefing import exchange
 from fullduplex.live.conversation import Conversation
 from fullduplex.live.line import Line
+from fullduplex.live.screening import Screening
 from fullduplex.live.settings import LiveSettings
 from fullduplex.live.tool_runner import ToolRunner
 from fullduplex.live.upstream import NOTHING, Sent, Upstream
@@ -49,6 +51,7 @@ class Uplink:
         upstream: Upstream,
         answers: Answers,
         tools: ToolRunner,
+        screening: Screening | None,
         ambient: Ambient,
         settings: LiveSettings,
     ) -> None:
@@ -58,6 +61,7 @@ class Uplink:
         self._upstream = upstream
         self._answers = answers
         self._tools = tools
+        self._screening = screening
         self._ambient = ambient
         self._settings = settings
         self._unsent: LiveRequest | None = None
@@ -124,7 +128,9 @@ class Uplink:
                         return
                     continue
                 try:
-                    await self._deliver(self._unsent, line)
+                    request = await self._judged(self._unsent, line)
+                    if request is not None:
+                        await self._deliver(request, line)
                 except InvalidInput as error:
                     self._refuse(error, self._unsent)
                 self._unsent = None
@@ -152,6 +158,33 @@ class Uplink:
             return True
 
         return offer
+
+    async def _judged(self, request: LiveRequest, line: Line) -> LiveRequest | None:
+        """What of `request` may be sent. While that is judged, media flows on until something else stands before it."""
+        if self._screening is None or not self._screening.judges(request):
+            return request
+        verdict = self._screening.verdict(request)
+        while not verdict.done():
+            arrival = asyncio.create_task(self._queue.arrival(), name="watch for media")
+            try:
+                await asyncio.wait({verdict, arrival}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                arrival.cancel()
+                await asyncio.wait([arrival])
+            if not any(_is_media(waiting) for waiting in self._queue.waiting()[:1]):
+                await asyncio.wait([verdict])
+            elif not verdict.done():
+                await self._overtake(self._queue.take(), line)
+        return verdict.result()
+
+    async def _overtake(self, media: LiveRequest, line: Line) -> None:
+        try:
+            await self._deliver(media, line)
+        except InvalidInput as error:
+            self._refuse(error, media)
+        except ModelError:
+            self._again.append(Noted(media))
+            raise
 
     async def _deliver(self, request: LiveRequest, line: Line) -> None:
         if not self._answers.wanted(request):
@@ -196,6 +229,10 @@ def _strangers(request: LiveRequest, line: Line) -> list[FunctionResponse]:
     answers = [part.function_response for part in parts if part.function_response is not None]
     whole = len(answers) == len(parts) and line.number > 1
     return answers if whole and not any(answer.id in line.calls for answer in answers) else []
+
+
+def _is_media(request: LiveRequest) -> bool:
+    return request.blob is not None and _kind(request) is None and not request.state_delta
 
 
 def _kind(request: LiveRequest) -> Kind | None:

@@ -89,7 +89,7 @@ class Upstream:
         if answers := _answers(content):
             await connection.send_tool_response(answers)
         else:
-            await connection.send_content(_turn(content), turn_complete=not request.partial)
+            await connection.send_content(as_turn(content), turn_complete=not request.partial)
 
     def _noteworthy(self, request: LiveRequest) -> Event | None:
         """The event that the session keeps of `request`: a turn, a change of state, or none.
@@ -98,13 +98,14 @@ class Upstream:
         """
         fields: dict[str, Any] = {}
         if request.content is not None and not request.partial and not _answers(request.content):
-            fields["content"] = _turn(request.content)
+            fields["content"] = as_turn(request.content)
         if request.state_delta:
             fields["actions"] = EventActions(state_delta=request.state_delta)
         return self._event(author="user", **fields) if fields else None
 
 
-def _turn(content: Content) -> Content:
+def as_turn(content: Content) -> Content:
+    """`content` as the user's."""
     return content if content.role else content.model_copy(update={"role": "user"})
 
 

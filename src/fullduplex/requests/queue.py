@@ -159,7 +159,12 @@ class LiveRequestQueue:
                 if len(self._waiting) or self._closed:
                     return
                 waiter = self._getter = _waiter()
-            await waiter.future
+            try:
+                await waiter.future
+            finally:
+                with self._lock:
+                    if self._getter is waiter:  # it was cancelled: nobody waits any more
+                        self._getter = None
 
     def take(self) -> LiveRequest:
         """The next request, as `get` gives it; `IndexError` when there is none yet."""

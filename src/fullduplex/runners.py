@@ -27,7 +27,9 @@ from fullduplex.plugins import BasePlugin, PluginManager, hooks
 from fullduplex.requests import LiveRequestQueue
 from fullduplex.sessions import BaseSessionService, InMemorySessionService, Session
 from fullduplex.text import TextEngine, threaded
+from fullduplex.text.nested import Nested
 from fullduplex.text.run import run as text_run
+from fullduplex.tools.agent_tool import AgentTool
 from fullduplex.tools.base import BaseToolset
 from fullduplex.turns.guards import CallLimit
 from fullduplex.types.content import Content
@@ -83,6 +85,7 @@ class Runner:
         self._live_conflict = live_conflict
         self._engine = engine or Engine(resolve=resolve)
         self._text_engine = text_engine or TextEngine(resolve=resolve_text)
+        self._nested = Nested(self._text_engine)
         self._live: dict[tuple[str, str], _Held] = {}
 
     async def __aenter__(self) -> Self:
@@ -209,6 +212,7 @@ class Runner:
             memory_service=self.memory_service,
             credential_service=self.credential_service,
             plugins=self.plugins,
+            nested_runs=self._nested,
             llm_calls=CallLimit(run_config.max_llm_calls),
             **of_run,
         )
@@ -242,9 +246,11 @@ class Runner:
 
 
 def _toolsets(agent: BaseAgent) -> list[BaseToolset]:
-    """The toolsets of an agent and of all below it, each once."""
+    """The toolsets of an agent, of all below it, and of those that are its tools, each once."""
     own = agent.toolsets if isinstance(agent, LlmAgent) else []
-    below = [toolset for sub_agent in agent.sub_agents for toolset in _toolsets(sub_agent)]
+    tools = agent.tools if isinstance(agent, LlmAgent) else []
+    others = [*agent.sub_agents, *(tool.agent for tool in tools if isinstance(tool, AgentTool))]
+    below = [toolset for other in others for toolset in _toolsets(other)]
     return list({id(toolset): toolset for toolset in [*own, *below]}.values())
 
 

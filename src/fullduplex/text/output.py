@@ -17,7 +17,8 @@ from fullduplex.models.text import OutputSchema
 def settle_output(agent: LlmAgent, event: Event) -> None:
     """Checks a final answer against the agent's `output_schema`, and puts it into the state of its `output_key`.
 
-    An answer that was cut short is not checked. Raises `ModelError` (`invalid_output`) for one that does not fit.
+    The event's `output` is then the data. An answer that was cut short is not checked. Raises `ModelError`
+    (`invalid_output`) for one that does not fit.
     """
     if event.partial or event.error_code or not event.is_final_response() or event.content is None:
         return
@@ -25,7 +26,7 @@ def settle_output(agent: LlmAgent, event: Event) -> None:
         return
     output: Any = event.content.text
     if agent.output_schema is not None:
-        output = parsed(output, agent.output_schema)
+        event.output = output = parsed(output, agent.output_schema)
     if agent.output_key is not None:
         event.actions.state_delta[agent.output_key] = output
 

@@ -1,5 +1,6 @@
 """What an agent can do: functions, tools of MCP servers, and tools that the backend runs itself."""
 
+from fullduplex.tools.agent_tool import AgentTool
 from fullduplex.tools.base import BaseTool, BaseToolset
 from fullduplex.tools.builtin import google_search
 from fullduplex.tools.context import ToolContext
@@ -8,6 +9,7 @@ from fullduplex.tools.function import FunctionTool
 from fullduplex.tools.mcp import McpToolset
 
 __all__ = [
+    "AgentTool",
     "BaseTool",
     "BaseToolset",
     "FunctionTool",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fullduplex.errors import InvalidConfig
-from fullduplex.events import EventActions
+from fullduplex.events import Event, EventActions
 from fullduplex.sessions import Session, State
-from fullduplex.types.content import Part
+from fullduplex.types.content import Content, Part
 
 if TYPE_CHECKING:
+    from fullduplex.agents.base import BaseAgent
     from fullduplex.artifacts.base import BaseArtifactService
     from fullduplex.memory.base import BaseMemoryService, SearchMemoryResponse
 
@@ -25,6 +27,11 @@ class Invocation(Protocol):
     @property
     def agent_name(self) -> str:
         """The agent that runs."""
+
+    def run_nested(
+        self, agent: BaseAgent, message: Content, *, state: dict[str, Any], plugins: bool = True
+    ) -> AsyncGenerator[Event, None]:
+        """Runs another agent in writing, in a session of its own that begins with `state`."""
 
 
 class ReadonlyContext:
@@ -107,6 +114,14 @@ class Context(ReadonlyContext):
     def state(self) -> State:
         """The session's state: read and write it like a dict."""
         return self._state
+
+    def run_nested(self, agent: BaseAgent, message: Content, *, plugins: bool = True) -> AsyncGenerator[Event, None]:
+        """What `agent` answers to `message`, in writing and in a session of its own that begins with this state.
+
+        Its changes of state are in its events and go nowhere else. `plugins`: the runner's plugins see that run too.
+        """
+        state = {key: value for key, value in self.state.to_dict().items() if not key.startswith("_adk")}
+        return self._invocation.run_nested(agent, message, state=state, plugins=plugins)
 
     async def save_artifact(self, filename: str, artifact: Part) -> int:
         """Keeps `artifact` and returns its version, from 0 up; the event that follows tells of it."""

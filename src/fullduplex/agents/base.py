@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
-from fullduplex.agents.callbacks import AgentCallbacks, as_list, surrounded
+from fullduplex.agents.callbacks import AgentCallbacks, surrounded
 from fullduplex.errors import InvalidConfig
 from fullduplex.events import Event
 
@@ -96,23 +96,17 @@ class BaseAgent(BaseModel):
         return type(self)(**{**fields, **changes})
 
     def run_live(self, parent_context: InvocationContext) -> AsyncGenerator[Event, None]:
-        """The events of this agent's part of a live run."""
-        return self._run(parent_context.for_agent(self), self._run_live_impl)
+        """The events of this agent's part of a live run, and of those that it hands the conversation to."""
+        return parent_context.engine.run(parent_context.for_agent(self))
 
     def run_async(self, parent_context: InvocationContext) -> AsyncGenerator[Event, None]:
         """The events of this agent's part of a text run."""
-        return self._run(parent_context.for_agent(self), self._run_async_impl)
-
-    def _run(
-        self, ctx: InvocationContext, part: Callable[[InvocationContext], AsyncGenerator[Event, None]]
-    ) -> AsyncGenerator[Event, None]:
-        before, after = as_list(self.before_agent_callback), as_list(self.after_agent_callback)
-        if not before and not after:
-            return part(ctx)
-        return surrounded(lambda: part(ctx), ctx, before=before, after=after)
+        ctx = parent_context.for_agent(self)
+        return surrounded(lambda: self._run_async_impl(ctx), ctx)
 
     def _run_async_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         raise NotImplementedError(f"{type(self).__name__} does not run in writing")
 
     def _run_live_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
+        """What the engine plays. A subclass may run other agents here: `async for event in agent.run_live(ctx)`."""
         raise NotImplementedError(f"{type(self).__name__} does not run live")

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from fullduplex.events import Event
-from fullduplex.plugins.hooks import kept
 from fullduplex.tools.context import CallbackContext
 from fullduplex.types.content import Content
 
@@ -43,18 +42,36 @@ async def first_answer(callbacks: Callbacks, **arguments: Any) -> Any:
     return None
 
 
-async def surrounded(
-    events: Callable[[], AsyncGenerator[Event, None]],
-    ctx: InvocationContext,
-    *,
-    before: Sequence[AgentCallback],
-    after: Sequence[AgentCallback],
-) -> AsyncGenerator[Event, None]:
-    """The agent's `events`, with what the callbacks say around them. Content of a `before` stands in their place.
+async def before_agent(ctx: InvocationContext) -> Event | None:
+    """What plugins or the agent's callbacks say or change before its part; content stands in the part's place."""
+    return await _around(ctx, "before_agent_callback", ctx.agent.before_agent_callback)
 
-    When the run is cancelled or abandoned the `after` callbacks run all the same; nobody hears what they say.
-    """
-    opening = await _call(before, ctx)
+
+async def after_agent(ctx: InvocationContext) -> Event | None:
+    """What they say or change when its part is over."""
+    return await _around(ctx, "after_agent_callback", ctx.agent.after_agent_callback)
+
+
+async def after_agent_quietly(ctx: InvocationContext) -> Event | None:
+    """The same at the end of a run that was cancelled or abandoned, which no callback may fail."""
+    try:
+        return await after_agent(ctx)
+    except Exception:  # the boundary of the developer's code: the run ends as it was about to
+        logger.exception("a callback after agent %s failed", ctx.agent_name)
+        return None
+
+
+async def agent_failed(ctx: InvocationContext, error: Exception) -> None:
+    """Tells the plugins that the agent's part has failed."""
+    arguments = {"agent": ctx.agent, "callback_context": CallbackContext(ctx), "error": error}
+    await ctx.plugins.tell("on_agent_error_callback", **arguments)
+
+
+async def surrounded(
+    events: Callable[[], AsyncGenerator[Event, None]], ctx: InvocationContext
+) -> AsyncGenerator[Event, None]:
+    """The events of the agent's part of a text run, with what is said around it."""
+    opening = await before_agent(ctx)
     if opening is not None:
         yield opening
         if opening.content is not None:
@@ -64,42 +81,39 @@ async def surrounded(
         async with aclosing(events()) as inner:
             async for event in inner:
                 yield event
-    except BaseException as error:
-        if not isinstance(error, Exception):  # cancelled or abandoned; a run that failed has no after
-            await _call_quietly(after, ctx)
+    except Exception as error:
+        await agent_failed(ctx, error)
         raise
-    closing = await _call(after, ctx)
+    except BaseException:  # cancelled or abandoned: nobody hears what is said
+        await after_agent_quietly(ctx)
+        raise
+    closing = await after_agent(ctx)
     if closing is not None:
         yield closing
 
 
-async def _call(callbacks: Sequence[AgentCallback], ctx: InvocationContext) -> Event | None:
-    """Calls one after another; the event of what they said or changed, or None."""
+def is_awaited(ctx: InvocationContext) -> bool:
+    """Whether anybody has a say before the agent's part begins."""
+    return bool(as_list(ctx.agent.before_agent_callback)) or ctx.plugins.wants("before_agent_callback")
+
+
+async def _around(ctx: InvocationContext, hook: str, callbacks: AgentCallbacks) -> Event | None:
+    """Asks plugins, then callbacks; the event of what they said or changed, or None. Who runs the agent keeps it."""
     context = CallbackContext(ctx)
-    content = None
-    for callback in callbacks:
-        content = await _result(callback, {"callback_context": context})
-        if content:
-            break
+    content = await ctx.plugins.first(hook, agent=ctx.agent, callback_context=context)
+    if content is None:
+        content = await first_answer(callbacks, callback_context=context)
     if not content and not context.actions.state_delta:
         return None
-    if content is not None and not content.role:
+    if content and not content.role:
         content = content.model_copy(update={"role": "model"})
-    event = Event(
+    return Event(
         author=ctx.agent_name,
         invocation_id=ctx.invocation_id,
         content=content or None,
         actions=context.actions,
         branch=ctx.branch,
     )
-    return await kept(ctx, event)
-
-
-async def _call_quietly(callbacks: Sequence[AgentCallback], ctx: InvocationContext) -> None:
-    try:
-        await _call(callbacks, ctx)
-    except Exception:  # the boundary of the developer's code: the run ends as it was about to
-        logger.exception("a callback after agent %s failed", ctx.agent_name)
 
 
 async def _result(callback: Callback, arguments: dict[str, Any]) -> Any:

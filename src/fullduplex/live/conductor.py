@@ -8,35 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from fullduplex.agents.contexts import InvocationContext
-from fullduplex.agents.llm_agent import LlmAgent
-from fullduplex.agents.run_config import RunConfig
-from fullduplex.errors import FullduplexError, InvalidInput
+from fullduplex.errors import FullduplexError
 from fullduplex.events import Event
 from fullduplex.live.ambient import Ambient
-from fullduplex.live.answers import Answers
-from fullduplex.live.conversation import Conversation
+from fullduplex.live.channel import Channel
 from fullduplex.live.editor import Editor
 from fullduplex.live.limits import Limits
-from fullduplex.live.microphone import Microphone
 from fullduplex.live.outbox import Outbox
-from fullduplex.live.screening import Screening, excuse
 from fullduplex.live.settings import LiveSettings
-from fullduplex.live.setup import Setup
-from fullduplex.live.supervisor import Supervisor
-from fullduplex.live.tool_runner import ToolRunner
+from fullduplex.live.stage import Stage
 from fullduplex.live.unwinding import cancelled_from_outside, first_error, raise_first
-from fullduplex.live.upstream import Upstream
+from fullduplex.live.wiring import Wiring
 from fullduplex.models.base import LiveModel
-from fullduplex.requests import Aside, Overload
-from fullduplex.tools.base import BaseTool
-from fullduplex.turns.downstream import Downstream
-from fullduplex.turns.output import Output
-from fullduplex.types.playout import PlayoutReport, TurnTimes
 
 logger = logging.getLogger(__name__)
 
@@ -46,29 +33,21 @@ class _Stopped(FullduplexError):
 
 
 class Conductor:
-    """One live run of one agent on one model."""
+    """One live run."""
 
     def __init__(
         self,
         *,
         ctx: InvocationContext,
-        agent: LlmAgent,
-        model: LiveModel,
-        setup: Setup,
-        tools: list[BaseTool],
+        resolve: Callable[[str], LiveModel],
         ambient: Ambient,
         settings: LiveSettings,
     ) -> None:
         self._ctx = ctx
-        self._agent = agent
-        self._model = model
-        self._setup = setup
-        self._tools = tools
+        self._resolve = resolve
         self._ambient = ambient
         self._settings = settings
-        self._queue = ctx.queue
         self._outbox = Outbox()
-        self._answers = Answers(self._queue)
         self._scribe = Editor.of(
             ctx,
             session=ctx.session,
@@ -76,20 +55,13 @@ class Conductor:
             outbox=self._outbox,
             custom_metadata=ctx.run_config.custom_metadata,
             now=ambient.now,
-            output=_output(ctx.run_config, agent),
         )
         self._limits = Limits.of(ctx.run_config, ambient.now)
-        self._conversation = Conversation(
-            downstream=Downstream(
-                author=ctx.agent_name,
-                invocation_id=ctx.invocation_id,
-                new_id=ambient.new_id,
-                long_running=frozenset(tool.name for tool in tools if tool.is_long_running),
-            ),
-            scribe=self._scribe,
-            ambient=ambient,
-            limits=self._limits,
+        self._channel = Channel(
+            ctx=ctx, queue=ctx.queue, scribe=self._scribe, limits=self._limits, ambient=ambient, settings=settings
         )
+        self._conversation = self._channel.conversation
+        self._stage: Stage | None = None
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """All events of the run. Closing, cancelling or abandoning this generator ends the run."""
@@ -108,6 +80,7 @@ class Conductor:
     async def _conduct(self) -> None:
         # The scribe outlives the group: when the rest is cancelled, what was said is still written down.
         scribe = asyncio.create_task(self._scribe.run(), name="scribe")
+        error: Exception | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 watches = [
@@ -123,79 +96,24 @@ class Conductor:
             pass
         except* Exception as errors:
             error = first_error(errors)
-            if not await excuse(error, self._ctx, self._agent, self._setup.question(), self._conversation):
+            if self._channel.is_begun:  # what keeps a run from beginning is only raised
                 self._conversation.tell(error, lives_on=False)
-                raise
+            raise
         finally:
             try:
-                await self._finish(scribe)
+                if self._stage is not None:
+                    await self._stage.leave(error)
             finally:
-                self._ctx.stop.done.set()
+                try:
+                    await self._finish(scribe)
+                finally:
+                    self._ctx.stop.done.set()
 
     async def _converse(self, group: asyncio.TaskGroup) -> None:
-        tools = ToolRunner(
-            ctx=self._ctx,
-            agent=self._agent,
-            tools=self._tools,
-            group=group,
-            event=self._conversation.event,
-            show=self._scribe.show,
-            answer=self._answers.give,
-        )
-        upstream = Upstream(
-            event=self._conversation.event,
-            note=self._scribe.note,
-            microphone=Microphone(now=self._ambient.now, tell=self._warn),
-        )
-        screening = Screening.of(
-            self._ctx,
-            self._agent,
-            question=self._setup.question,
-            conversation=self._conversation,
-            group=group,
-            note=self._scribe.note,
-            interrupt=lambda: supervisor.interrupt(),
-            mute=lambda muted: supervisor.mute(muted),
-        )
-        supervisor: Supervisor = Supervisor(
-            ctx=self._ctx,
-            agent=self._agent,
-            model=self._model,
-            setup=self._setup,
-            conversation=self._conversation,
-            upstream=upstream,
-            answers=self._answers,
-            tools=tools,
-            screening=screening,
-            group=group,
-            ambient=self._ambient,
-            settings=self._settings,
-        )
-        for toolset in self._agent.toolsets:
-            if toolset.failure is not None:
-                self._conversation.tell(FullduplexError(toolset.failure, code="tools_unavailable"), lives_on=True)
-        with self._queue.asides(functools.partial(self._aside, supervisor)):
-            await supervisor.run()
-        deadline_s = self._settings.tool_deadline_s if self._queue.closed else 0.0
-        await tools.drain(deadline_s)
-        if screening is not None:
-            await screening.drain(deadline_s)
-
-    def _aside(self, supervisor: Supervisor, message: Aside) -> None:
-        """What the app says to the engine, and not to the model."""
-        if isinstance(message, PlayoutReport):
-            self._conversation.report(message)
-        elif isinstance(message, TurnTimes):
-            self._conversation.times(message)
-        elif isinstance(message, Overload):
-            late = "the model does not keep up: waiting audio is dropped, the oldest first"
-            self._conversation.tell(FullduplexError(late, code="input_dropped"), lives_on=True)
-        else:
-            supervisor.interrupt()
-
-    def _warn(self, error: InvalidInput) -> None:
-        logger.warning("%s", error)
-        self._conversation.tell(error, lives_on=True)
+        wiring = Wiring(self._resolve, self._ambient, self._settings, group)
+        self._stage = Stage(self._channel, wiring)
+        with self._channel.queue.asides(self._channel.aside):
+            await self._stage.play(self._ctx)
 
     async def _watch(self, scribe: asyncio.Task[None]) -> None:
         """Fails with the scribe: a run whose session cannot be written must not go on."""
@@ -253,10 +171,3 @@ class Conductor:
                 continue
             if hurried or self._scribe.unwritten >= before:
                 return
-
-
-def _output(run: RunConfig, agent: LlmAgent) -> Output | None:
-    """What follows the agent's words for its `output_key`."""
-    if agent.output_key is None:
-        return None
-    return Output(agent.output_key, author=agent.name, transcripts=run.output_key_from_speech)

@@ -24,6 +24,7 @@ from fullduplex.types.live import LiveServerContent, LiveServerMessage
 from fullduplex.types.playout import Heard, PlayoutReport, TurnTimes
 
 _INTERRUPTED = LiveServerMessage(server_content=LiveServerContent(interrupted=True))
+_TURN_COMPLETE = LiveServerMessage(server_content=LiveServerContent(turn_complete=True))
 
 
 class Conversation:
@@ -57,6 +58,23 @@ class Conversation:
     def in_turn(self) -> bool:
         """Whether the model speaks, or has called a tool and goes on afterwards."""
         return self._downstream.in_turn
+
+    def begin(self, downstream: Downstream) -> None:
+        """Another agent's part begins."""
+        self._downstream = downstream
+        self.follow = None
+        self.said.clear()
+
+    def hand_over(self, *, input_comes_again: bool) -> None:
+        """The agent's part is over. If it has said something in this turn, its turn ends here.
+
+        What the user was saying is not finished when it is to be heard again, by the next agent.
+        """
+        if not self._downstream.in_turn or not (self._cursor.speaking or self.said):
+            return
+        if input_comes_again:
+            self._downstream.forget_input()
+        self.hear(_TURN_COMPLETE)
 
     def event(self, **fields: Any) -> Event:
         """An event of this run, stamped now."""

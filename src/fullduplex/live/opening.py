@@ -19,7 +19,11 @@ logger = logging.getLogger(__name__)
 
 
 class Opening:
-    """Makes the lines of one run. `handle` is the latest point that a line can go on from."""
+    """Makes the lines of one agent's part. `handle` is the latest point that a line can go on from.
+
+    `number` gives the lines of a run their numbers. The part that begins the run (`is_first`) goes on from the handle
+    that the run was given, if any.
+    """
 
     def __init__(
         self,
@@ -31,8 +35,10 @@ class Opening:
         policy: ReconnectPolicy,
         ambient: Ambient,
         take: Take,
+        number: Callable[[], int],
+        is_first: bool,
     ) -> None:
-        self.handle = setup.handle(session)
+        self.handle = setup.handle(session) if is_first else None
         self._model = model
         self._setup = setup
         self._session = session
@@ -40,13 +46,14 @@ class Opening:
         self._ambient = ambient
         self._take = take
         self._reconnects = Reconnects(policy)
-        self._lines = 0
+        self._number = number
+        self._begins = is_first
 
     def new_line(self, handle: Handle | None) -> Line:
         """The next line, which is being opened."""
-        self._lines += 1
-        request = self._setup.request(self._session, handle, first=self._lines == 1)
-        return Line(self._lines, self._model, request, handle=handle, group=self._group, take=self._take)
+        request = self._setup.request(self._session, handle, first=self._begins)
+        self._begins = False
+        return Line(self._number(), self._model, request, handle=handle, group=self._group, take=self._take)
 
     def next_delay(self) -> float | None:
         """Seconds to wait before the next attempt; None when it would be one too many."""

@@ -37,7 +37,7 @@ class _Work(NamedTuple):
 
 
 class Scribe:
-    """The one writer of a run's session. `output` follows what the agent says, if a state is to have it."""
+    """The one writer of a run's session."""
 
     def __init__(
         self,
@@ -47,14 +47,13 @@ class Scribe:
         outbox: Outbox,
         custom_metadata: dict[str, Any] | None,
         now: Callable[[], float],
-        output: Output | None = None,
     ) -> None:
         self._session = session
         self._service = service
         self._outbox = outbox
         self._custom_metadata = custom_metadata
         self._now = now
-        self._output = output
+        self._outputs: dict[str, Output] = {}
         self._journal = Journal()
         self._work: deque[_Work] = deque()
         self._unwritten = 0
@@ -62,6 +61,11 @@ class Scribe:
         self._idle.set()
         self._ended = False
         self._reader: asyncio.Future[None] | None = None
+
+    def follow(self, agent: str, output_key: str, *, speech: bool) -> None:
+        """From now on the state `output_key` has what `agent` says; with `speech`, what it says aloud, too."""
+        if agent not in self._outputs:
+            self._outputs[agent] = Output(output_key, author=agent, transcripts=speech)
 
     def show(self, event: Event) -> None:
         """Takes an event from the model or a tool: kept if it is to be, then shown to the app."""
@@ -135,9 +139,10 @@ class Scribe:
         return event
 
     def _pass(self, event: Event | None, kept: list[Event]) -> None:
-        if self._output is not None:
+        if self._outputs:
             for one in kept:
-                self._output.take(one)
+                if one.author in self._outputs:
+                    self._outputs[one.author].take(one)
         if event is not None and not self._idle.is_set() and self._overtakes(event):
             self._outbox.put(event)
             event = None

@@ -16,21 +16,17 @@ from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.errors import ConnectionLost, ModelError
 from fullduplex.events import Event
 from fullduplex.live.ambient import Ambient
-from fullduplex.live.answers import Answers
 from fullduplex.live.briefing import Handle, brief
+from fullduplex.live.channel import Channel
 from fullduplex.live.compression import Compression
-from fullduplex.live.conversation import Conversation
 from fullduplex.live.farewell import Farewell
 from fullduplex.live.greeting import opens
 from fullduplex.live.line import Line
 from fullduplex.live.opening import Opening
 from fullduplex.live.rotation import Rotation
-from fullduplex.live.screening import Screening
 from fullduplex.live.settings import LiveSettings
 from fullduplex.live.setup import Setup
 from fullduplex.live.tool_runner import ToolRunner
-from fullduplex.live.uplink import Uplink
-from fullduplex.live.upstream import Upstream
 from fullduplex.models.base import LiveModel
 from fullduplex.requests import LiveRequest
 from fullduplex.types.live import LiveServerContent, LiveServerMessage, LiveServerSessionResumptionUpdate
@@ -39,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """The lines of one run: at most one is in use, one may be opening, and one speaking its last words."""
+    """The lines of one agent's part: at most one is in use, one may be opening, and one speaking its last words."""
 
     def __init__(
         self,
@@ -48,35 +44,23 @@ class Supervisor:
         agent: LlmAgent,
         model: LiveModel,
         setup: Setup,
-        conversation: Conversation,
-        upstream: Upstream,
-        answers: Answers,
+        channel: Channel,
         tools: ToolRunner,
-        screening: Screening | None,
         group: asyncio.TaskGroup,
         ambient: Ambient,
         settings: LiveSettings,
+        is_first: bool,
     ) -> None:
         self._session = ctx.session
-        self._queue = ctx.queue
+        self._queue = channel.queue
         self._agent = agent
-        self._conversation = conversation
-        self._answers = answers
+        self._conversation = channel.conversation
+        self._answers = channel.answers
         self._tools = tools
         self._group = group
         self._patience_s = settings.tool_deadline_s + settings.send_deadline_s
         self._compression = Compression(setup.context_fallback) if setup.context_fallback is not None else None
-        self._uplink = Uplink(
-            queue=ctx.queue,
-            session=ctx.session,
-            conversation=conversation,
-            upstream=upstream,
-            answers=answers,
-            tools=tools,
-            screening=screening,
-            ambient=ambient,
-            settings=settings,
-        )
+        self._uplink = channel.uplink
         self._backlog = self._uplink.backlog
         self._opening = Opening(
             model=model,
@@ -86,6 +70,8 @@ class Supervisor:
             policy=settings.reconnect,
             ambient=ambient,
             take=self._take,
+            number=channel.next_line,
+            is_first=is_first,
         )
         self._rotation = Rotation(self._opening, group, self._consider_leaving)
         self._line: Line | None = None
@@ -95,7 +81,7 @@ class Supervisor:
         self._cut_off: set[str] = set()
         self._farewell = Farewell(
             session=ctx.session,
-            conversation=conversation,
+            conversation=self._conversation,
             uplink=self._uplink,
             cut_off=self._cut_off,
             in_use=lambda: self._line,

@@ -40,7 +40,7 @@ class Noted(NamedTuple):
 
 
 class Uplink:
-    """The upward side of one run."""
+    """The upward side of a channel."""
 
     def __init__(
         self,
@@ -50,8 +50,6 @@ class Uplink:
         conversation: Conversation,
         upstream: Upstream,
         answers: Answers,
-        tools: ToolRunner,
-        screening: Screening | None,
         ambient: Ambient,
         settings: LiveSettings,
     ) -> None:
@@ -60,8 +58,8 @@ class Uplink:
         self._conversation = conversation
         self._upstream = upstream
         self._answers = answers
-        self._tools = tools
-        self._screening = screening
+        self._tools: ToolRunner | None = None
+        self._screening: Screening | None = None
         self._ambient = ambient
         self._settings = settings
         self._unsent: LiveRequest | None = None
@@ -71,10 +69,19 @@ class Uplink:
         self.is_closing = False
         conversation.last_speech = self.backlog.last_speech
 
+    def begin(self, tools: ToolRunner, screening: Screening | None) -> None:
+        """Another agent's part begins, which has these tools; `screening` judges what the user types."""
+        self._tools = tools
+        self._screening = screening
+
+    @property
+    def _awaited(self) -> frozenset[str]:
+        return self._tools.awaited if self._tools is not None else frozenset()
+
     @property
     def is_engaged(self) -> bool:
         """Whether the model speaks, or owes an answer to words or to a tool."""
-        return self._conversation.in_turn or self.backlog.owed or self._answers.waiting or bool(self._tools.awaited)
+        return self._conversation.in_turn or self.backlog.owed or self._answers.waiting or bool(self._awaited)
 
     def waits(self) -> bool:
         """Whether something is still to be sent."""
@@ -192,7 +199,7 @@ class Uplink:
         news = exchange(self._session.events, _strangers(request, line))
         if news.contents:
             # In the middle of something else it would interrupt: then the model only learns of it.
-            elsewhere = (self.backlog.owed and not news.open_question) or bool(self._tools.awaited & line.calls)
+            elsewhere = (self.backlog.owed and not news.open_question) or bool(self._awaited & line.calls)
             busy = self._conversation.in_turn or self.backlog.speech or elsewhere
             await line.connection.send_history(news.contents, turn_complete=not busy)
             self.note(request, line)
@@ -216,7 +223,8 @@ class Uplink:
         """Ends the conversation, unless tools have given answers meanwhile: those are to be sent first."""
         if not self.is_closing:
             self.is_closing = True
-            await self._tools.drain(self._settings.tool_deadline_s)
+            if self._tools is not None:
+                await self._tools.drain(self._settings.tool_deadline_s)
             if self._queue.qsize():
                 return False
         await line.connection.close()

@@ -20,7 +20,8 @@ _VAD_SIGNALS = {"VAD_SIGNAL_TYPE_SOS": "ACTIVITY_START", "VAD_SIGNAL_TYPE_EOS": 
 class Downstream:
     """Messages in, events out, for the agent `author` in the run `invocation_id`.
 
-    `new_id` makes event ids; `long_running` holds the names of tools whose calls outlive their first answer.
+    `new_id` makes event ids; `long_running` holds the names of tools whose calls outlive their first answer. `branch`
+    is where in a parallel workflow the agent stands; what the user says is on no branch.
     """
 
     def __init__(
@@ -30,11 +31,13 @@ class Downstream:
         invocation_id: str,
         new_id: Callable[[], str],
         long_running: frozenset[str] = frozenset(),
+        branch: str | None = None,
     ) -> None:
         self._author = author
         self._invocation_id = invocation_id
         self._new_id = new_id
         self._long_running = long_running
+        self._branch = branch
         self._text = ""
         self._thought: bool | None = None
         self._input = Transcript()
@@ -96,6 +99,7 @@ class Downstream:
             invocation_id=self._invocation_id,
             id=self._new_id(),
             timestamp=self._now,
+            branch=self._branch if author != "user" else None,
             **fields,
         )
 
@@ -152,6 +156,7 @@ class Downstream:
                         id=self._new_id(),
                         timestamp=self._now,
                         content=said,
+                        branch=self._branch,
                     )
                 )
             elif part.text:

@@ -1,0 +1,167 @@
+"""One agent's part of a live run, played by its model: what it is told, its words, its tools, and the lines to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from fullduplex.agents.contexts import InvocationContext, ReadonlyContext
+from fullduplex.agents.llm_agent import LlmAgent
+from fullduplex.errors import FullduplexError, InvalidConfig, ModelError
+from fullduplex.events import Event
+from fullduplex.live.channel import Channel
+from fullduplex.live.outcome import OVER, Outcome, outcome_of
+from fullduplex.live.screening import Screening, excuse
+from fullduplex.live.setup import Setup
+from fullduplex.live.supervisor import Supervisor
+from fullduplex.live.tool_runner import ToolRunner
+from fullduplex.live.wiring import Wiring
+from fullduplex.models.base import LiveModel
+from fullduplex.tools.base import BaseTool
+from fullduplex.turns.downstream import Downstream
+from fullduplex.types.content import FunctionCall
+
+
+class Part:
+    """A part that may be prepared long before it is played, and thrown away if it never is."""
+
+    def __init__(
+        self,
+        ctx: InvocationContext,
+        agent: LlmAgent,
+        channel: Channel,
+        wiring: Wiring,
+        *,
+        model: LiveModel,
+        setup: Setup,
+        tools: list[BaseTool],
+        is_first: bool,
+        called: Callable[[list[FunctionCall]], None],
+    ) -> None:
+        self._ctx = ctx
+        self._agent = agent
+        self._channel = channel
+        self._wiring = wiring
+        self._setup = setup
+        self._downstream = Downstream(
+            author=agent.name,
+            invocation_id=ctx.invocation_id,
+            new_id=wiring.ambient.new_id,
+            long_running=frozenset(tool.name for tool in tools if tool.is_long_running),
+            branch=ctx.branch,
+        )
+        self._tools = ToolRunner(
+            ctx=ctx,
+            agent=agent,
+            tools=tools,
+            group=wiring.group,
+            event=self._event,
+            show=channel.scribe.show,
+            answer=channel.answers.give,
+            called=called,
+            acted=self._acted,
+        )
+        self._supervisor = Supervisor(
+            ctx=ctx,
+            agent=agent,
+            model=model,
+            setup=setup,
+            channel=channel,
+            tools=self._tools,
+            group=wiring.group,
+            ambient=wiring.ambient,
+            settings=wiring.settings,
+            is_first=is_first,
+        )
+        self._decided: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def of(
+        cls,
+        ctx: InvocationContext,
+        agent: LlmAgent,
+        channel: Channel,
+        wiring: Wiring,
+        *,
+        is_first: bool,
+        called: Callable[[list[FunctionCall]], None],
+    ) -> Part:
+        """Finds the model and the tools and resolves the instruction; raises what is wrong with any of them."""
+        chosen = agent.canonical_model
+        model = wiring.resolve(chosen) if isinstance(chosen, str) else chosen
+        if not isinstance(model, LiveModel):
+            raise InvalidConfig(f"agent `{agent.name}`: {type(model).__name__} is a text model, which cannot run live")
+        tools = await agent.all_tools(ReadonlyContext(ctx), live=True)
+        setup = await Setup.of(ctx, agent, model.model, tools)
+        return cls(ctx, agent, channel, wiring, model=model, setup=setup, tools=tools, is_first=is_first, called=called)
+
+    async def play(self) -> Outcome:
+        """The part, to its end. Cancelling it leaves no line behind."""
+        if self._ctx.end_invocation:
+            return OVER
+        screening = self._begin()
+        lines = asyncio.create_task(self._supervisor.run(), name=f"part of {self._agent.name}")
+        try:
+            ends: set[asyncio.Future[Any]] = {lines, self._decided}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if not lines.done():
+                self._channel.conversation.hand_over(input_comes_again=self._channel.uplink.backlog.speech)
+        finally:
+            lines.cancel()
+            await asyncio.wait([lines])
+        error = lines.exception() if not lines.cancelled() else None
+        if error is not None and not await self._is_excused(error):
+            raise error
+        outcome = self._decided.result() if self._decided.done() else OVER
+        hung_up = outcome is OVER and self._channel.queue.closed
+        deadline_s = self._wiring.settings.tool_deadline_s if hung_up else 0.0
+        await self._tools.drain(deadline_s)
+        if screening is not None:
+            await screening.drain(deadline_s)
+        return outcome
+
+    def _screening(self) -> Screening | None:
+        supervisor = self._supervisor
+        return Screening.of(
+            self._ctx,
+            self._agent,
+            question=self._setup.question,
+            conversation=self._channel.conversation,
+            group=self._wiring.group,
+            note=self._channel.scribe.note,
+            interrupt=supervisor.interrupt,
+            mute=supervisor.mute,
+        )
+
+    async def _is_excused(self, error: BaseException) -> bool:
+        """Whether a model callback has an answer to `error`, so that the part ends without it."""
+        question, conversation = self._setup.question(), self._channel.conversation
+        return isinstance(error, ModelError) and await excuse(error, self._ctx, self._agent, question, conversation)
+
+    def _begin(self) -> Screening | None:
+        channel, agent = self._channel, self._agent
+        channel.conversation.begin(self._downstream)
+        screening = self._screening()
+        channel.uplink.begin(self._tools, screening)
+        channel.interrupt = self._supervisor.interrupt
+        channel.is_begun = True
+        if agent.output_key is not None:
+            speech = self._ctx.run_config.output_key_from_speech
+            channel.scribe.follow(agent.name, agent.output_key, speech=speech)
+        for toolset in agent.toolsets:
+            if toolset.failure is not None:
+                failure = FullduplexError(toolset.failure, code="tools_unavailable")
+                channel.conversation.tell(failure, lives_on=True)
+        return screening
+
+    def _event(self, **fields: Any) -> Event:
+        return self._downstream.event(now=self._wiring.ambient.now(), **fields)
+
+    def _acted(self, event: Event) -> None:
+        """An event with tools' answers was shown: the part may be over by it."""
+        if self._decided.done():
+            return
+        outcome = OVER if self._ctx.end_invocation else outcome_of(event, self._agent)
+        if outcome is not None:
+            self._decided.set_result(outcome)

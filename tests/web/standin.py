@@ -108,9 +108,12 @@ def calling(call: dict[str, Any], *, long_running: bool = False, **fields: Any) 
     return event(content={"role": "model", "parts": [{"functionCall": call}]}, longRunningToolIds=ids, **fields)
 
 
-def approval(request_id: str, call: dict[str, Any], hint: str = "", **fields: Any) -> dict[str, Any]:
-    """The Event that asks the user to approve `call`."""
-    args = {"originalFunctionCall": call, "toolConfirmation": {"hint": hint, "confirmed": False}}
+def approval(
+    request_id: str, call: dict[str, Any], hint: str = "", *, payload: Any = None, **fields: Any
+) -> dict[str, Any]:
+    """The Event that asks the user to approve `call`; `payload` is what they are to fill in."""
+    wanted = {"hint": hint, "confirmed": False} | ({} if payload is None else {"payload": payload})
+    args = {"originalFunctionCall": call, "toolConfirmation": wanted}
     request = {"id": request_id, "name": "adk_request_confirmation", "args": args}
     return calling(request, long_running=True, **fields)
 

@@ -166,6 +166,15 @@ async def test_a_tool_that_says_it_goes_on_goes_on(assemble: Any) -> None:
     assert shown(await assemble(call, first, tool_response("c1", "watch", {"result": 2}))) == [("watch", "done")]
 
 
+async def test_what_a_streaming_tool_yields_is_no_end_of_it(assemble: Any) -> None:
+    begun = [tool_call("c1", "watch"), tool_response("c1", "watch", PENDING)]
+    price = {**tool_response("c1", "watch", {"result": "300"}), "partial": True}
+    [item] = await assemble(*begun, price, price)
+    assert (item["state"], item["response"]) == ("working", {"result": "300"})
+    broken = {**tool_response("c1", "watch", {"error": "it broke"}), "partial": True}
+    assert shown(await assemble(*begun, price, broken)) == [("watch", "failed")]
+
+
 async def test_a_call_that_is_taken_back_has_stopped(assemble: Any) -> None:
     items = await assemble(tool_call("c1", "f"), tool_call("c2", "g"), event(toolCallCancellation={"ids": ["c1"]}))
     assert shown(items) == [("f", "stopped"), ("g", "running")]
@@ -233,6 +242,23 @@ async def test_what_ends_a_request_without_us(assemble: Any, event_after: dict[s
 async def test_a_request_that_comes_again_is_asked_again_and_shown_once(assemble: Any) -> None:
     items = await assemble(calling(BOOK), approval("r1", BOOK), {"decide": True}, {"lost": True}, approval("r1", BOOK))
     assert shown(items) == [("book_table", "waiting"), ("book_table", "open")]
+
+
+async def test_an_answer_that_perhaps_nobody_heard_can_be_given_again(assemble: Any) -> None:
+    decided = [calling(BOOK), approval("r1", BOOK), {"decide": True}]
+    known = tool_response("r1", "adk_request_confirmation", {"confirmed": True})
+    done = tool_response("c1", "book_table", {"result": "ok"})
+    assert shown(await assemble(*decided, {"lost": True})) == [("book_table", "waiting"), ("book_table", "open")]
+    for heard_of in (known, done):
+        items = await assemble(*decided, heard_of, {"lost": True})
+        assert items[1]["state"] == "approved"
+
+
+async def test_a_call_without_an_id_ends_no_request(assemble: Any) -> None:
+    nameless = {"name": "book_table", "args": {}}
+    answer = event(content={"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {}}}]})
+    items = await assemble(approval("r1", nameless), answer)
+    assert shown(items) == [("book_table", "open"), ("f", "done")]
 
 
 async def test_a_login_that_is_asked_for_is_shown_until_it_is_given(assemble: Any) -> None:

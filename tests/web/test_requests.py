@@ -62,6 +62,62 @@ async def test_a_click_answers_once(
         ]
 
 
+async def test_what_a_tool_wants_to_be_told_can_be_filled_in(browser: VoiceBrowser, standin: Standin) -> None:
+    async with browser.page(standin.url) as voice:
+        agent = await standin.connection()
+        wanted = {"amount": 0, "reason": "", "urgent": True, "tags": ["x"]}
+        await agent.send(approval("r1", PAY, payload=wanted))
+        card = voice.page.locator(".request")
+        await card.get_by_label("amount").fill("")
+        await card.get_by_role("button", name="Approve").click()
+        await card.get_by_label("amount").fill("12.5")
+        await card.get_by_label("reason").fill("lunch")
+        await card.get_by_label("reason").press("Enter")
+        await card.get_by_label("urgent").uncheck()
+        await card.get_by_label("tags").fill('["a"')
+        await card.get_by_role("button", name="Approve").click()
+        await card.get_by_label("tags").fill('["a"]')
+        await voice.type("nothing is sent yet")
+        await agent.wait_message("text")
+        assert answers(agent) == []
+        await card.get_by_role("button", name="Approve").click()
+        payload = {"amount": 12.5, "reason": "lunch", "urgent": False, "tags": ["a"]}
+        assert (await agent.wait_message("tool_response"))["response"] == {"confirmed": True, "payload": payload}
+
+
+async def test_one_value_is_asked_for_in_one_field_and_a_no_needs_none(browser: VoiceBrowser, standin: Standin) -> None:
+    async with browser.page(standin.url) as voice:
+        agent = await standin.connection()
+        await agent.send(approval("r1", PAY, payload=3), approval("r2", PAY, payload=3))
+        card = voice.page.locator(".request.open")
+        await card.first.get_by_label("Answer").fill("4")
+        await card.first.get_by_role("button", name="Approve").click()
+        assert (await agent.wait_message("tool_response"))["response"] == {"confirmed": True, "payload": 4}
+        await card.get_by_label("Answer").fill("")
+        await card.get_by_role("button", name="Deny").click()
+        await agent.wait(lambda agent: len(answers(agent)) == 2)
+        assert answers(agent)[1]["response"] == {"confirmed": False}
+
+
+async def test_a_click_that_was_on_its_way_when_the_card_came_decides_nothing(
+    browser: VoiceBrowser, standin: Standin
+) -> None:
+    async with browser.page(standin.url) as voice:
+        card = await asked(voice, await standin.connection())
+        reacts = await card.locator(".request-buttons").evaluate(
+            """(buttons) => {
+                 const [animation] = buttons.getAnimations();
+                 const reacts = () => getComputedStyle(buttons.firstChild).pointerEvents;
+                 animation.pause();
+                 animation.currentTime = 300;
+                 const early = reacts();
+                 animation.finish();
+                 return [early, reacts()];
+               }"""
+        )
+        assert reacts == ["none", "auto"]
+
+
 async def test_keyboard_and_screen_reader_can_answer(browser: VoiceBrowser, standin: Standin) -> None:
     async with browser.page(standin.url) as voice:
         agent = await standin.connection()
@@ -105,7 +161,17 @@ async def test_open_request_outlives_a_reload_and_a_lost_connection(browser: Voi
         await voice.wait_open()
         await card.get_by_role("button", name="Approve").click()
         assert (await third.wait_message("tool_response"))["id"] == "r1"
+        await expect(voice.page.locator(".request.approved")).to_have_count(1)
 
+        await voice.page.reload()  # nobody has said yet that the answer came
+        await voice.wait_open()
+        await card.get_by_role("button", name="Approve").click()
+        fourth = await standin.connection(4)
+        await fourth.wait_message("tool_response")
+        await fourth.send(
+            tool_response("r1", "adk_request_confirmation", {"confirmed": True}), text("Done.", partial=False)
+        )
+        await expect(voice.page.locator(".row.agent .bubble")).to_have_text("Done.")
         await voice.page.reload()
         await voice.wait_open()
         await expect(voice.page.locator(".request")).to_have_count(0)

@@ -95,6 +95,7 @@ export class Conversation {
     this.texts.close();
     this.speech.end();
     this.tools.end();
+    for (const request of this.requests.reopen()) this.tools.approval(request.tool.id, "waiting");
     return this.list.takeChanges();
   }
 
@@ -172,7 +173,7 @@ export class Conversation {
    */
   #part(part, event, author, now) {
     const { functionCall: call, functionResponse: answer, codeExecutionResult: result } = part;
-    if (answer) this.#answered(answer, author);
+    if (answer) this.#answered({ willContinue: event.partial || undefined, ...answer }, author);
     else if (result) this.#answered({ name: "run code", response: result.output ?? result.outcome }, author);
     else if (call && isRequest(call)) this.#asked(call, author);
     else if (author !== "user" && event.content?.role !== "user") {
@@ -218,7 +219,7 @@ export class Conversation {
     }
     if (answer.name === TRANSFER && !failed(answer.response)) return;
     const item = this.tools.answered(answer, author);
-    if (!isUnderWay(item)) this.requests.ended([item.callId]);
+    if (item.callId && !isUnderWay(item)) this.requests.ended([item.callId]);
   }
 
   /** @param {import("./types.js").FunctionCall} call @param {string} author */

@@ -45,7 +45,9 @@
  * @property {string} author
  * @property {import("./types.js").FunctionCall} tool the call that waits
  * @property {string} hint
+ * @property {unknown} payload what the answer is to hold besides, as a pattern; nothing when null
  * @property {"open" | "approved" | "denied" | "withdrawn"} state
+ * @property {boolean} settled whether the server has said that it knows
  *
  * @typedef {object} HandoverItem
  * @property {"handover"} kind

@@ -6,7 +6,7 @@
 
 const KEY = "fullduplex.requests";
 
-/** @param {string} session @param {KeptRequest[]} requests all that are open */
+/** @param {string} session @param {KeptRequest[]} requests all that may have to be answered */
 export function keepRequests(session, requests) {
   try {
     if (requests.length === 0) sessionStorage.removeItem(KEY);

@@ -8,7 +8,7 @@
  * @typedef {import("./types.js").FunctionCall} FunctionCall
  * @typedef {import("./types.js").FunctionResponse} FunctionResponse
  *
- * @typedef {Pick<RequestItem, "asks" | "callId" | "author" | "tool" | "hint">} KeptRequest  what outlives a reload
+ * @typedef {Pick<RequestItem, "asks" | "callId" | "author" | "tool" | "hint" | "payload">} KeptRequest  what outlives a reload
  */
 
 /** The name of the call that asks for an approval, and of its answer. */
@@ -35,7 +35,7 @@ export class Requests {
    */
   asked(call, author) {
     const known = this.#find((item) => item.callId === call.id);
-    if (known) return this.#set(known, "open");
+    if (known) return this.#set(known, "open", false);
     return this.#add(read(call, author));
   }
 
@@ -46,38 +46,49 @@ export class Requests {
 
   /** The person decides. @param {RequestItem} item that is open @param {boolean} approved */
   decide(item, approved) {
-    this.#set(item, approved ? "approved" : "denied");
+    this.#set(item, approved ? "approved" : "denied", false);
+  }
+
+  /** The connection is gone. @returns {RequestItem[]} those that were answered, perhaps to nobody: they are open again */
+  reopen() {
+    const unheard = this.#unsettled().filter((item) => item.state !== "open");
+    return unheard.map((item) => this.#set(item, "open", false));
   }
 
   /**
-   * It was answered, here or elsewhere.
+   * The server tells of an answer, given here or elsewhere.
    *
    * @param {FunctionResponse} answer
-   * @returns {RequestItem | undefined} undefined when it was not open
+   * @returns {RequestItem | undefined} the request, if that settles it
    */
   answered({ id, response }) {
-    const item = this.#find((known) => known.callId === id);
-    if (item?.state !== "open") return undefined;
-    if (item.asks === "credential") return this.#set(item, "withdrawn");
+    const item = this.#unsettled().find((known) => known.callId === id);
+    if (!item) return undefined;
+    if (item.asks === "credential") return this.#set(item, "withdrawn", true);
     const said = /** @type {{confirmed?: unknown} | null | undefined} */ (response);
-    return this.#set(item, said?.confirmed === true ? "approved" : "denied");
+    return this.#set(item, said?.confirmed === true ? "approved" : "denied", true);
   }
 
-  /** Calls that have ended: nobody need answer for them any more. @param {(string | undefined)[]} ids */
+  /** Calls that have ended: nobody need answer for them any more. @param {string[]} ids */
   ended(ids) {
-    for (const item of this.list.items) {
-      if (item.kind !== "request" || item.state !== "open") continue;
-      if (ids.includes(item.tool.id) || ids.includes(item.callId)) this.#set(item, "withdrawn");
+    for (const item of this.#unsettled()) {
+      if (!ids.includes(item.tool.id ?? "") && !ids.includes(item.callId)) continue;
+      this.#set(item, item.state === "open" ? "withdrawn" : item.state, true);
     }
   }
 
-  /** @returns {KeptRequest[]} what is still to be answered */
-  get open() {
-    const open = this.list.items.filter(
+  /** @returns {KeptRequest[]} what may still have to be answered */
+  get unsettled() {
+    return this.#unsettled().map(({ asks, callId, author, tool, hint, payload }) => {
+      return { asks, callId, author, tool, hint, payload };
+    });
+  }
+
+  #unsettled() {
+    return this.list.items.filter(
       /** @returns {item is RequestItem} */
-      (item) => item.kind === "request" && item.state === "open",
+      (item) => item.kind === "request" && !item.settled,
     );
-    return open.map(({ asks, callId, author, tool, hint }) => ({ asks, callId, author, tool, hint }));
   }
 
   /** @param {(item: RequestItem) => boolean} which */
@@ -91,14 +102,15 @@ export class Requests {
   /** @param {KeptRequest} request @returns {RequestItem} */
   #add(request) {
     /** @type {RequestItem} */
-    const item = { kind: "request", key: this.list.freshKey(), ...request, state: "open" };
+    const item = { kind: "request", key: this.list.freshKey(), ...request, state: "open", settled: false };
     this.list.add(item);
     return item;
   }
 
-  /** @param {RequestItem} item @param {RequestItem["state"]} state */
-  #set(item, state) {
+  /** @param {RequestItem} item @param {RequestItem["state"]} state @param {boolean} settled */
+  #set(item, state, settled) {
     item.state = state;
+    item.settled = settled;
     this.list.update(item);
     return item;
   }
@@ -114,5 +126,6 @@ function read(call, author) {
     author,
     tool: { id: tool.id, name: tool.name ?? "", args: tool.args ?? {} },
     hint: args.toolConfirmation?.hint ?? "",
+    payload: args.toolConfirmation?.payload ?? null,
   };
 }

@@ -66,7 +66,7 @@ function draw(changes) {
   if (conversation.items.some((item) => item.kind !== "note")) app.classList.add("has-talk");
   messages.draw(changes, conversation.awaitingAgent);
   voiceBar.setAwaiting(conversation.awaitingAgent);
-  if (changes.some(({ item }) => item.kind === "request")) keepRequests(pageSession(), conversation.requests.open);
+  if (changes.some(({ item }) => item.kind === "request")) keepRequests(pageSession(), conversation.requests.unsettled);
 }
 
 /** @param {string} text */
@@ -75,12 +75,12 @@ function sendText(text) {
   if (client.sendText(text)) draw(conversation.addTyped(text));
 }
 
-/** @param {number} key of a request @param {boolean} approved */
-function decide(key, approved) {
+/** @param {number} key of a request @param {import("./request_card.js").Decision} decision */
+function decide(key, decision) {
   const request = conversation.items.find((item) => item.key === key);
   if (request?.kind !== "request" || request.state !== "open") return;
-  if (client.sendToolResponse(request.callId, CONFIRMATION, { confirmed: approved })) {
-    draw(conversation.decide(request, approved));
+  if (client.sendToolResponse(request.callId, CONFIRMATION, decision)) {
+    draw(conversation.decide(request, decision.confirmed));
   } else {
     draw(conversation.addNote("There is no connection: your answer was not sent.", "error"));
   }

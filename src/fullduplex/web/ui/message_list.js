@@ -5,7 +5,7 @@
 
 import { fillMessage, speakerName } from "./bubble.js";
 import { make } from "./dom.js";
-import { fillRequest } from "./request_card.js";
+import { decisionOf, fillRequest } from "./request_card.js";
 import { fillTool } from "./tool_chip.js";
 
 /**
@@ -27,7 +27,7 @@ export class MessageList {
    * @param {HTMLElement} list
    * @param {HTMLElement} scroller the element that scrolls it
    * @param {() => void} onAction the button of a note was clicked
-   * @param {(key: number, approved: boolean) => void} onDecision a button of a request was
+   * @param {(key: number, decision: import("./request_card.js").Decision) => void} onDecision a button of a request was
    */
   constructor(list, scroller, onAction, onDecision) {
     this.list = list;
@@ -35,10 +35,10 @@ export class MessageList {
     list.addEventListener("click", ({ target }) => {
       if (!(target instanceof HTMLElement)) return;
       if (target.matches(".note-action")) onAction();
-      const { approve } = target.dataset;
-      const key = Number(target.closest("[data-key]")?.getAttribute("data-key"));
-      if (approve) onDecision(key, approve === "true");
+      const decision = decisionOf(target);
+      if (decision) onDecision(Number(target.closest("[data-key]")?.getAttribute("data-key")), decision);
     });
+    list.addEventListener("submit", (event) => event.preventDefault()); // Enter in a field decides nothing
     /** @type {Map<number, HTMLElement>} */
     this.rows = new Map();
     /** @type {MessageItem | null} what an agent said last: who speaks is named when it changes */

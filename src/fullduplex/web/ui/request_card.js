@@ -3,8 +3,12 @@
  */
 
 import { make } from "./dom.js";
+import { fieldsFor, readFields } from "./request_fields.js";
 
-/** @typedef {import("../client/items.js").RequestItem} RequestItem */
+/**
+ * @typedef {import("../client/items.js").RequestItem} RequestItem
+ * @typedef {{confirmed: boolean, payload?: unknown}} Decision
+ */
 
 const HEADINGS = {
   confirmation: { open: "Needs your approval", approved: "Approved", denied: "Denied", withdrawn: "Approval not needed" },
@@ -22,21 +26,42 @@ export function fillRequest(row, item) {
   const call = make("p", "request-call");
   call.append(make("b", "", item.tool.name || "A tool"), make("span", "request-who", ` of ${item.author}`));
   row.replaceChildren(make("p", "request-head", heading), call);
-  if (item.state === "open") row.append(...(item.asks === "confirmation" ? toConfirm(item) : toLogIn()));
+  if (item.state === "open") row.append(item.asks === "confirmation" ? toConfirm(item) : toLogIn());
   // The button that was pressed is gone; whoever uses the keyboard is still here.
   if (hadFocus) row.focus();
   return row;
 }
 
+/**
+ * What the person decided.
+ *
+ * @param {HTMLElement} pressed
+ * @returns {Decision | null} null when it was no button of a card, or something is filled in wrongly, which is told
+ */
+export function decisionOf(pressed) {
+  const { approve } = pressed.dataset;
+  const form = pressed.closest("form");
+  if (!approve || !form) return null;
+  if (approve === "false") return { confirmed: false };
+  if (!form.reportValidity()) return null;
+  const fields = form.querySelector(".request-fields");
+  return fields instanceof HTMLElement ? { confirmed: true, payload: readFields(fields) } : { confirmed: true };
+}
+
 /** @param {RequestItem} item */
-function toConfirm({ tool, hint }) {
+function toConfirm({ tool, hint, payload }) {
+  const form = make("form");
+  form.append(whole(tool.args ?? {}));
+  if (hint) form.append(make("p", "request-hint", hint));
+  if (payload !== null) form.append(fieldsFor(payload));
   const buttons = make("div", "request-buttons");
   buttons.append(button("Approve", "pill pill-main", tool.name), button("Deny", "pill", tool.name));
-  return [whole(tool.args ?? {}), ...(hint ? [make("p", "request-hint", hint)] : []), buttons];
+  form.append(buttons);
+  return form;
 }
 
 function toLogIn() {
-  return [make("p", "request-hint", "This page cannot give it a credential; the app can.")];
+  return make("p", "request-hint", "This page cannot give it a credential; the app can.");
 }
 
 /** @param {string} label @param {string} className @param {string} name of the tool */

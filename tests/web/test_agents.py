@@ -254,6 +254,15 @@ async def test_an_answer_that_perhaps_nobody_heard_can_be_given_again(assemble: 
         assert items[1]["state"] == "approved"
 
 
+async def test_an_answer_that_comes_too_late_is_told_at_its_card(assemble: Any) -> None:
+    late = event(errorCode="invalid_content", errorMessage="no request r1 waits for an answer")
+    items = await assemble(calling(BOOK), approval("r1", BOOK), {"decide": True}, late, {"lost": True})
+    assert shown(items) == [("book_table", "running"), ("book_table", "withdrawn")]
+    other = event(errorCode="invalid_content", errorMessage="content without parts")
+    items = await assemble(approval("r1", BOOK), {"decide": True}, other)
+    assert [item["kind"] for item in items] == ["request", "note"]
+
+
 async def test_a_call_without_an_id_ends_no_request(assemble: Any) -> None:
     nameless = {"name": "book_table", "args": {}}
     answer = event(content={"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {}}}]})

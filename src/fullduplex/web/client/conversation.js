@@ -147,6 +147,7 @@ export class Conversation {
   /** @param {LiveEvent} event */
   #error(event) {
     if (event.errorCode === TAKEN_OVER) return; // the page says it in its own words
+    if (event.errorCode === "invalid_content" && this.requests.refused(event.errorMessage ?? "")) return;
     const code = event.errorCode ? ` [${event.errorCode}]` : "";
     const text = `${event.errorMessage ?? "The model reported an error."}${code}`;
     this.awaitingAgent = false;

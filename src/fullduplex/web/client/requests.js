@@ -69,6 +69,18 @@ export class Requests {
     return this.#set(item, said?.confirmed === true ? "approved" : "denied", true);
   }
 
+  /**
+   * The server refused content. If that was the answer to a request, it had been settled before, unknown to us.
+   *
+   * @param {string} why
+   * @returns {boolean} whether it was
+   */
+  refused(why) {
+    const item = this.#unsettled().find((known) => known.state !== "open" && why.includes(known.callId));
+    if (item) this.#set(item, "withdrawn", true);
+    return item !== undefined;
+  }
+
   /** Calls that have ended: nobody need answer for them any more. @param {string[]} ids */
   ended(ids) {
     for (const item of this.#unsettled()) {

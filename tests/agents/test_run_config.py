@@ -9,7 +9,7 @@ import pydantic
 import pytest
 
 from fullduplex import RunConfig, StreamingMode
-from fullduplex.agents.run_config import ContextFallback, ToolThreadPoolConfig
+from fullduplex.agents.run_config import ContextFallback, LiveBlobConfig, ToolThreadPoolConfig
 from fullduplex.agents.run_config import StreamingMode as SamePlace
 from fullduplex.errors import InvalidConfig
 from fullduplex.types.config import (
@@ -60,6 +60,7 @@ OURS = {
     "max_total_tokens": None,
     "context_fallback": None,
     "output_key_from_speech": True,
+    "live_blob": None,
 }
 
 
@@ -120,6 +121,17 @@ def test_save_live_audio_is_the_old_name_of_save_live_blob() -> None:
     with pytest.warns(DeprecationWarning, match="save_live_blob"):
         assert RunConfig(save_live_audio=True).save_live_blob is True
     assert RunConfig(save_live_audio=False).save_live_blob is False
+
+
+def test_how_a_recording_is_kept() -> None:
+    config = LiveBlobConfig(sample=0.1, keep_last=20)
+    assert (config.audio, config.video, config.max_file_s, config.max_age_s) == (True, True, 120.0, None)
+    assert RunConfig(save_live_blob=True, live_blob=config).live_blob == config
+    with pytest.raises(pydantic.ValidationError, match="no effect without save_live_blob=True"):
+        RunConfig(live_blob=config)
+    for wrong in ({"sample": 1.1}, {"sample": -0.1}, {"keep_last": 0}, {"max_age_s": 0}, {"max_file_s": 0.5}, {"x": 1}):
+        with pytest.raises(pydantic.ValidationError):
+            LiveBlobConfig(**wrong)
 
 
 @pytest.mark.spec(29)

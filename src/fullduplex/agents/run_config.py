@@ -70,6 +70,25 @@ class ContextFallback(BaseModel):
         return self
 
 
+class LiveBlobConfig(BaseModel):
+    """What `save_live_blob` records of a live run, in how much detail, and for how long it stays.
+
+    `audio` is both sides'; `video` is the frames that the user sent. Of all runs, the share `sample` is recorded (from
+    0.0 to 1.0), each from its beginning to its end. A file holds one side's audio of a turn, and of a long turn at most
+    `max_file_s` seconds. Whenever a recording is saved, older ones of the same session are deleted: those of more than
+    `max_age_s` seconds, and those beyond the newest `keep_last` of their kind (the user's audio, the agent's, video).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    audio: bool = True
+    video: bool = True
+    sample: float = Field(default=1.0, ge=0.0, le=1.0)
+    max_file_s: float = Field(default=120.0, ge=1.0, le=600.0)
+    keep_last: int | None = Field(default=None, ge=1)
+    max_age_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+
 def _max_llm_calls() -> int:
     return int(os.environ.get("ADK_MAX_LLM_CALLS") or 500)
 
@@ -85,7 +104,8 @@ class RunConfig(BaseModel):
     `max_total_tokens` (the sum of what the backend reports turn by turn) end a run; None is no limit. No answer is cut
     off by a limit, but by that of time after a grace of ten seconds. `context_fallback` keeps a long conversation
     within the model's context. With `output_key_from_speech` the state that an agent's `output_key` names receives what
-    it says aloud, too: its finished transcripts, as far as they were heard.
+    it says aloud, too: its finished transcripts, as far as they were heard. `live_blob` says how `save_live_blob`
+    records, and is an error without it.
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -124,6 +144,7 @@ class RunConfig(BaseModel):
     max_total_tokens: int | None = Field(default=None, ge=1)
     context_fallback: ContextFallback | None = None
     output_key_from_speech: bool = True
+    live_blob: LiveBlobConfig | None = None
 
     @field_validator("max_llm_calls")
     @classmethod
@@ -141,3 +162,9 @@ class RunConfig(BaseModel):
             warnings.warn("save_live_audio is deprecated: use save_live_blob", DeprecationWarning, stacklevel=2)
             data = {**data, "save_live_blob": True}
         return data
+
+    @model_validator(mode="after")
+    def _recorded(self) -> Self:
+        if self.live_blob is not None and not self.save_live_blob:
+            raise ValueError("live_blob has no effect without save_live_blob=True")
+        return self

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 
 from fullduplex.agents.contexts import InvocationContext
-from fullduplex.errors import FullduplexError, InvalidInput
+from fullduplex.errors import FullduplexError
 from fullduplex.live.ambient import Ambient
 from fullduplex.live.answers import Answers
 from fullduplex.live.conversation import Conversation
@@ -22,13 +22,17 @@ from fullduplex.live.uplink import Uplink
 from fullduplex.live.upstream import Upstream
 from fullduplex.requests import Aside, LiveRequestQueue, Overload
 from fullduplex.turns.downstream import Downstream
+from fullduplex.types.content import Blob
 from fullduplex.types.playout import PlayoutReport, TurnTimes
 
 logger = logging.getLogger(__name__)
 
 
 class Channel:
-    """The two ways of one conversation. `interrupt` silences the agent at work; `is_begun`: there was one."""
+    """The two ways of one conversation. `interrupt` silences the agent at work; `is_begun`: there was one.
+
+    `tap` takes what media go up.
+    """
 
     def __init__(
         self,
@@ -39,6 +43,7 @@ class Channel:
         limits: Limits | None,
         ambient: Ambient,
         settings: LiveSettings,
+        tap: Callable[[Blob], None] | None = None,
     ) -> None:
         self.queue = queue
         self.scribe = scribe
@@ -56,7 +61,8 @@ class Channel:
             upstream=Upstream(
                 event=self.conversation.event,
                 note=scribe.note,
-                microphone=Microphone(now=ambient.now, tell=self._warn),
+                microphone=Microphone(now=ambient.now, tell=self.warn),
+                tap=tap,
             ),
             answers=self.answers,
             ambient=ambient,
@@ -82,6 +88,7 @@ class Channel:
         else:
             self.interrupt()
 
-    def _warn(self, error: InvalidInput) -> None:
+    def warn(self, error: FullduplexError) -> None:
+        """Tells of what the run survives."""
         logger.warning("%s", error)
         self.conversation.tell(error, lives_on=True)

@@ -19,6 +19,7 @@ from fullduplex.live.channel import Channel
 from fullduplex.live.editor import Editor
 from fullduplex.live.limits import Limits
 from fullduplex.live.outbox import Outbox
+from fullduplex.live.recorder import Recorder
 from fullduplex.live.settings import LiveSettings
 from fullduplex.live.stage import Stage
 from fullduplex.live.unwinding import cancelled_from_outside, first_error, raise_first
@@ -48,6 +49,7 @@ class Conductor:
         self._ambient = ambient
         self._settings = settings
         self._outbox = Outbox()
+        self._recorder = Recorder.of(ctx, ambient)
         self._scribe = Editor.of(
             ctx,
             session=ctx.session,
@@ -55,10 +57,17 @@ class Conductor:
             outbox=self._outbox,
             custom_metadata=ctx.run_config.custom_metadata,
             now=ambient.now,
+            recorder=self._recorder,
         )
         self._limits = Limits.of(ctx.run_config, ambient.now)
         self._channel = Channel(
-            ctx=ctx, queue=ctx.queue, scribe=self._scribe, limits=self._limits, ambient=ambient, settings=settings
+            ctx=ctx,
+            queue=ctx.queue,
+            scribe=self._scribe,
+            limits=self._limits,
+            ambient=ambient,
+            settings=settings,
+            tap=self._recorder.sent if self._recorder is not None else None,
         )
         self._conversation = self._channel.conversation
         self._stage: Stage | None = None
@@ -112,6 +121,9 @@ class Conductor:
     async def _converse(self, group: asyncio.TaskGroup) -> None:
         wiring = Wiring(self._resolve, self._ambient, self._settings, group)
         self._stage = Stage(self._channel, wiring)
+        if self._ctx.run_config.save_live_blob and self._ctx.artifact_service is None:
+            missing = "save_live_blob: the runner has no artifact_service, so nothing is recorded"
+            self._channel.warn(FullduplexError(missing, code="recording_failed"))
         with self._channel.queue.asides(self._channel.aside):
             await self._stage.play(self._ctx)
 
@@ -138,8 +150,11 @@ class Conductor:
     async def _finish(self, scribe: asyncio.Task[None]) -> None:
         with contextlib.suppress(FullduplexError):
             self._conversation.end()
-            self._scribe.end()
         try:
+            if self._recorder is not None:
+                await self._recorder.finish(self._settings.store_deadline_s)
+            with contextlib.suppress(FullduplexError):
+                self._scribe.end()
             await self._last_words(scribe)
             if scribe.cancelled():  # the loop ends and has cancelled everybody: another one takes the pen
                 scribe = asyncio.create_task(self._scribe.run(), name="scribe")

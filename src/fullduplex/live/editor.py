@@ -11,17 +11,22 @@ import functools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from fullduplex.agents.contexts import InvocationContext
 from fullduplex.errors import FullduplexError, PluginError
 from fullduplex.events import Event
-from fullduplex.live.scribe import MAX_WAITING, Scribe
+from fullduplex.live.scribe import MAX_WAITING, Scribe, said
 from fullduplex.live.unwinding import cancelled_from_outside
 from fullduplex.plugins.hooks import seen
 from fullduplex.types.playout import Heard
 
 logger = logging.getLogger(__name__)
+
+
+class _Shown(NamedTuple):
+    event: Event
+    ready: asyncio.Future[bool] | None
 
 
 class Editor(Scribe):
@@ -38,7 +43,7 @@ class Editor(Scribe):
         self._edit = edit
         self._fail = fail
         self._failed = False
-        self._steps: deque[Event | Callable[[], None]] = deque()
+        self._steps: deque[_Shown | Callable[[], None]] = deque()
         self._arrived = asyncio.Event()
         self._seen = asyncio.Event()
 
@@ -48,10 +53,6 @@ class Editor(Scribe):
         if not ctx.plugins.wants("on_event_callback"):
             return Scribe(**scribe)
         return cls(edit=functools.partial(seen, ctx), fail=ctx.stop.ask, **scribe)
-
-    def show(self, event: Event) -> None:
-        """See `Scribe`."""
-        self._later(event)
 
     def note(self, event: Event) -> None:
         """See `Scribe`."""
@@ -106,7 +107,10 @@ class Editor(Scribe):
             logger.error("%d events are dropped: the plugins have not seen them", len(self._steps))
         super().hand_over()
 
-    def _later(self, step: Event | Callable[[], None]) -> None:
+    def _take(self, event: Event, ready: asyncio.Future[bool] | None) -> None:
+        self._later(_Shown(event, ready))
+
+    def _later(self, step: _Shown | Callable[[], None]) -> None:
         if len(self._steps) >= MAX_WAITING:
             raise PluginError("on_event_callback does not keep up with the conversation")
         self._steps.append(step)
@@ -116,7 +120,7 @@ class Editor(Scribe):
         while True:
             while self._steps:
                 try:
-                    await self._take(self._steps[0])
+                    await self._do(self._steps[0])
                 except FullduplexError as error:
                     self._failed = True
                     self._fail(error)
@@ -130,10 +134,12 @@ class Editor(Scribe):
             self._arrived.clear()
             await self._arrived.wait()
 
-    async def _take(self, step: Event | Callable[[], None]) -> None:
-        if not isinstance(step, Event):
+    async def _do(self, step: _Shown | Callable[[], None]) -> None:
+        if not isinstance(step, _Shown):
             step()
+        elif step.ready is not None and not await said(step.ready):
+            pass
         elif not self._failed:
-            super().show(await self._edit(step))
-        elif step.error_code is not None:  # the engine's own words, which say what went wrong
-            super().show(step)
+            super()._take(await self._edit(step.event), None)
+        elif step.event.error_code is not None:  # the engine's own words, which say what went wrong
+            super()._take(step.event, None)

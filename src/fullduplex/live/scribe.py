@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from fullduplex.errors import FullduplexError
 from fullduplex.events import Event
 from fullduplex.live.outbox import Outbox
+from fullduplex.live.recorder import Recorder
 from fullduplex.sessions import BaseSessionService, Session
 from fullduplex.turns.journal import Journal
 from fullduplex.turns.output import Output
@@ -47,14 +48,19 @@ class Scribe:
         outbox: Outbox,
         custom_metadata: dict[str, Any] | None,
         now: Callable[[], float],
+        recorder: Recorder | None = None,
     ) -> None:
         self._session = session
         self._service = service
         self._outbox = outbox
         self._custom_metadata = custom_metadata
         self._now = now
+        self._recorder = recorder
+        if recorder is not None:
+            recorder.show = self.show
         self._outputs: dict[str, Output] = {}
         self._journal = Journal()
+        self._unready: dict[str, asyncio.Future[bool]] = {}
         self._work: deque[_Work] = deque()
         self._unwritten = 0
         self._idle = asyncio.Event()
@@ -67,9 +73,18 @@ class Scribe:
         if agent not in self._outputs:
             self._outputs[agent] = Output(output_key, author=agent, transcripts=speech)
 
-    def show(self, event: Event) -> None:
-        """Takes an event from the model or a tool: kept if it is to be, then shown to the app."""
-        self._pass(self._marked(event), self._journal.model(event))
+    def show(self, event: Event, *, ready: asyncio.Future[bool] | None = None) -> None:
+        """Takes an event from the model or a tool: kept if it is to be, then shown to the app.
+
+        With `ready` it holds its place, and what comes behind it waits, until that says whether to take it or leave it
+        out.
+        """
+        if self._recorder is None:
+            self._take(event, ready)
+            return
+        self._recorder.before(event)
+        self._take(event, ready)
+        self._recorder.after(event)
 
     def note(self, event: Event) -> None:
         """Takes an event of the user's side: kept, not shown (the app knows what it sent)."""
@@ -102,7 +117,8 @@ class Scribe:
         """The run is over: shows the app what waited in vain to be written."""
         with contextlib.suppress(FullduplexError):
             while self._work:
-                if (event := self._work.popleft().event) is not None:
+                event = self._work.popleft().event
+                if event is not None and event.id not in self._unready:
                     self._outbox.put(event)
 
     def end(self) -> None:
@@ -120,18 +136,30 @@ class Scribe:
         while True:
             while self._work:
                 work = self._work[0]
+                is_shown = work.event is not None and await self._is_wanted(work.event)
                 while work.kept:
-                    await self._service.append_event(self._session, work.kept[0])
+                    if await self._is_wanted(work.kept[0]):
+                        await self._service.append_event(self._session, work.kept[0])
+                    self._unready.pop(work.kept[0].id, None)
                     del work.kept[0]
                     self._unwritten -= 1
                 self._work.popleft()
-                if work.event is not None:
+                if is_shown and work.event is not None:
                     self._outbox.put(work.event)
             self._idle.set()
             if self._ended:
                 return
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
+
+    def _take(self, event: Event, ready: asyncio.Future[bool] | None) -> None:
+        if ready is not None:
+            self._unready[event.id] = ready
+        self._pass(self._marked(event), self._journal.model(event))
+
+    async def _is_wanted(self, event: Event) -> bool:
+        ready = self._unready.get(event.id)
+        return ready is None or await said(ready)
 
     def _marked(self, event: Event) -> Event:
         if self._custom_metadata:
@@ -146,7 +174,7 @@ class Scribe:
         if event is not None and not self._idle.is_set() and self._overtakes(event):
             self._outbox.put(event)
             event = None
-        if not kept and (event is None or self._idle.is_set()):
+        if not kept and (event is None or (self._idle.is_set() and event.id not in self._unready)):
             if event is not None:
                 self._outbox.put(event)
             return
@@ -173,3 +201,9 @@ class Scribe:
         reader, self._reader = self._reader, None
         if reader is not None and not reader.done():
             reader.set_result(None)
+
+
+async def said(ready: asyncio.Future[bool]) -> bool:
+    """What `ready` says, when it does. Whoever is cancelled here leaves it as it is."""
+    await asyncio.wait([ready])
+    return ready.result()

@@ -120,8 +120,6 @@ def config_of(run: RunConfig, generation: GenerateContentConfig | None) -> LiveC
     """The connection's settings: audio is the answer's modality unless the run says otherwise."""
     if run.http_options is not None:
         raise InvalidConfig("http_options cannot be set for a live run: set the base URL on the model")
-    if run.save_live_blob:
-        logger.warning("save_live_blob has no effect yet: this version stores no media")
     fields = {name: getattr(run, name) for name in _FROM_RUN}
     if generation is not None:
         fields.update({name: getattr(generation, name) for name in _FROM_AGENT})

@@ -25,19 +25,29 @@ NOTHING = Sent(None, None)
 
 
 class Upstream:
-    """Sends requests, and notes what the session keeps of them. `event` makes an event of this run."""
+    """Sends requests, and notes what the session keeps of them. `event` makes an event of this run.
+
+    `tap` takes the media that models are sent, each once, however often a lost connection has it sent again.
+    """
 
     def __init__(
-        self, *, event: Callable[..., Event], note: Callable[[Event], None], microphone: Microphone | None = None
+        self,
+        *,
+        event: Callable[..., Event],
+        note: Callable[[Event], None],
+        microphone: Microphone | None = None,
+        tap: Callable[[Blob], None] | None = None,
     ) -> None:
         self._event = event
         self._note = note
         self._microphone = microphone or Microphone()
+        self._tap = tap
         self._heard: tuple[LiveRequest, Blob | None] | None = None
 
     def shortcut(self, connection: LiveConnection) -> Callable[[Blob], bool]:
         """Offers media that needs no conversion straight to `connection`; made for `LiveRequestQueue.shortcut`."""
-        passes, meter, offer = self._microphone.passes, self._microphone.meter, connection.offer_realtime
+        passes, offer = self._microphone.passes, connection.offer_realtime
+        meter = self._microphone.meter if self._tap is None else self._meter_and_tap
 
         def send_now(blob: Blob) -> bool:
             if not (passes(blob) and offer(blob)):
@@ -54,6 +64,8 @@ class Upstream:
         """
         if (audio := self._audio(request)) is not None:
             await connection.send_realtime(audio)
+            if self._tap is not None and not noted:
+                self._tap(audio)
         if request.activity_start is not None:
             await connection.send_activity(request.activity_start)
         elif request.activity_end is not None:
@@ -70,6 +82,11 @@ class Upstream:
         if event is not None:
             self._note(event)
         return Sent(audio, event.id if event is not None else None)
+
+    def _meter_and_tap(self, blob: Blob) -> None:
+        self._microphone.meter(blob)
+        if self._tap is not None:
+            self._tap(blob)
 
     def _audio(self, request: LiveRequest) -> Blob | None:
         """The media of `request`, or what is to be heard before its signal.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from fullduplex.events import Event
 from fullduplex.turns.interruption import Interruption, words
+from fullduplex.types.content import Content
 from fullduplex.types.playout import Heard
 
 
@@ -73,7 +74,8 @@ class Journal:
             return kept + self._turn_over()
         if event.author != "user" and event.content is not None and event.content.role != "user":
             # Neither a tool's answer nor a transcript that comes late begins a turn: no end of turn might follow.
-            self._speaking = True
+            # Nor does a reference to what was recorded of one.
+            self._speaking = self._speaking or not _is_reference(event.content)
             if not self._spoken and _is_audio(event):
                 self._spoken, self._wordless = True, False
         return kept
@@ -172,6 +174,10 @@ class Journal:
             self._wordless = not self._texts
         self._spoken = False
         self._texts, self._said = [], []
+
+
+def _is_reference(content: Content) -> bool:
+    return any(part.file_data is not None for part in content.parts or ())
 
 
 def _is_audio(event: Event) -> bool:

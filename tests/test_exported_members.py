@@ -33,13 +33,15 @@ PATHS = {
     "fullduplex.sessions.in_memory_session_service": "InMemorySessionService",
     "fullduplex.sessions.base_session_service": "GetSessionConfig BaseSessionService",
     "fullduplex.events": "Event EventActions",
-    "fullduplex.tools": "AgentTool FunctionTool ToolContext google_search BaseToolset McpToolset exit_loop "
-    "transfer_to_agent",
+    "fullduplex.tools": "AgentTool FunctionTool LongRunningFunctionTool ToolConfirmation ToolContext "
+    "google_search BaseToolset McpToolset exit_loop transfer_to_agent",
     "fullduplex.tools.mcp_tool": "McpToolset StdioConnectionParams StreamableHTTPConnectionParams",
     "fullduplex.artifacts": "InMemoryArtifactService FileArtifactService GcsArtifactService ObjectStoreArtifactService",
     "fullduplex.memory": "InMemoryMemoryService DatabaseMemoryService",
     "fullduplex.tools.agent_tool": "AgentTool",
     "fullduplex.tools.function_tool": "FunctionTool",
+    "fullduplex.tools.long_running_tool": "LongRunningFunctionTool",
+    "fullduplex.tools.tool_confirmation": "ToolConfirmation",
     "fullduplex.models": "LiveModel LiveConnection Gemini",
     "fullduplex.models.google_llm": "Gemini",
     "fullduplex.apps": "App",

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from fullduplex.live.unwinding import cancelled_from_outside, first_error, raise_first
+from fullduplex.live.unwinding import first_error, raise_first
+from fullduplex.tools.running import cancelled_from_outside
 
 
 def test_the_first_error_is_found_in_groups_of_groups() -> None:

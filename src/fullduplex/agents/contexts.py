@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fullduplex.agents.once import Once
 from fullduplex.agents.run_config import RunConfig
 from fullduplex.errors import FullduplexError, InvalidConfig
 from fullduplex.events import Event
@@ -74,7 +75,8 @@ class InvocationContext:
 
     `branch` names the agents above in a parallel workflow (`fan.left`). `user_content` is what the user wrote to begin
     a text run, `llm_calls` counts how often its models are asked, and `handover` is where an agent that was handed the
-    conversation names the next one. `nested_runs` runs other agents on the side. `plugins` are the runner's.
+    conversation names the next one. `nested_runs` runs other agents on the side. `plugins` are the runner's; `once` is
+    shared by all runs of the session.
     """
 
     invocation_id: str
@@ -94,6 +96,7 @@ class InvocationContext:
     handover: Handover | None = None
     nested_runs: NestedRuns | None = None
     stop: Stop = field(default_factory=Stop)
+    once: Once = field(default_factory=Once)
     end_invocation: bool = False
 
     @property

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from fullduplex.types.confirmation import ToolConfirmation
 from fullduplex.types.content import empty
 from fullduplex.types.struct import Message
 
@@ -20,7 +21,7 @@ class EventActions(Message):
     transfer_reason: str | None = None
     escalate: bool | None = None
     requested_auth_configs: dict[str, Any] = msgspec.field(default_factory=empty)
-    requested_tool_confirmations: dict[str, Any] = msgspec.field(default_factory=empty)
+    requested_tool_confirmations: dict[str, ToolConfirmation] = msgspec.field(default_factory=empty)
     compaction: dict[str, Any] | None = None
     end_of_agent: bool | None = None
     agent_state: dict[str, Any] | None = None

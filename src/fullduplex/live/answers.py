@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fullduplex.requests import LiveRequest, LiveRequestQueue
 from fullduplex.types.content import Content
 
@@ -13,12 +15,28 @@ class Answers:
         self._queue = queue
         self._waiting: list[LiveRequest] = []
         self._told: list[LiveRequest] = []
+        self._updates: dict[int, asyncio.Future[None]] = {}
 
     def give(self, content: Content) -> None:
         """Takes a finished answer; it leaves in its turn."""
         request = LiveRequest(content=content)
         self._waiting.append(request)
         self._queue.answer(request)
+
+    async def update(self, content: Content) -> None:
+        """Takes what a tool says while it works on, and returns when it has left: so no tool says more than leaves.
+
+        It is context: it asks for no turn and is not in the session.
+        """
+        request = LiveRequest(content=content, partial=True)
+        left = self._updates[id(request)] = asyncio.get_running_loop().create_future()
+        try:
+            self._queue.answer(request)
+            await left
+        finally:
+            del self._updates[id(request)]
+            if not left.done():
+                self._told.append(request)  # the tool was stopped: nobody need be told any more
 
     @property
     def waiting(self) -> bool:
@@ -37,6 +55,9 @@ class Answers:
     def sent(self, request: LiveRequest) -> None:
         """`request` has left."""
         _remove(self._waiting, request)
+        _remove(self._told, request)
+        if (left := self._updates.get(id(request))) is not None and not left.done():
+            left.set_result(None)
 
 
 def _remove(requests: list[LiveRequest], request: LiveRequest) -> bool:

@@ -22,9 +22,10 @@ from fullduplex.live.outbox import Outbox
 from fullduplex.live.recorder import Recorder
 from fullduplex.live.settings import LiveSettings
 from fullduplex.live.stage import Stage
-from fullduplex.live.unwinding import cancelled_from_outside, first_error, raise_first
+from fullduplex.live.unwinding import first_error, raise_first
 from fullduplex.live.wiring import Wiring
 from fullduplex.models.base import LiveModel
+from fullduplex.tools.running import cancelled_from_outside
 
 logger = logging.getLogger(__name__)
 

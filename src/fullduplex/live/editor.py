@@ -17,8 +17,8 @@ from fullduplex.agents.contexts import InvocationContext
 from fullduplex.errors import FullduplexError, PluginError
 from fullduplex.events import Event
 from fullduplex.live.scribe import MAX_WAITING, Scribe, said
-from fullduplex.live.unwinding import cancelled_from_outside
 from fullduplex.plugins.hooks import seen
+from fullduplex.tools.running import cancelled_from_outside
 from fullduplex.types.playout import Heard
 
 logger = logging.getLogger(__name__)

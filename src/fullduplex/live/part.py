@@ -59,6 +59,8 @@ class Part:
             event=self._event,
             show=channel.scribe.show,
             answer=channel.answers.give,
+            update=channel.answers.update,
+            new_id=wiring.ambient.new_id,
             called=called,
             acted=self._acted,
         )

@@ -109,6 +109,7 @@ class Supervisor:
         if self._line is None or not self._conversation.in_turn:
             return
         self._conversation.interrupt()
+        self._tools.interrupted()
         if self._farewell.line is not None:  # that line speaks; the one in use has said nothing yet
             self._farewell.let_go()
             return
@@ -260,6 +261,8 @@ class Supervisor:
             self._tools.start(message.tool_call.function_calls)
             if line is self._farewell.line:
                 self._farewell.called()
+        if content is not None and content.interrupted:
+            self._tools.interrupted()
         if message.tool_call_cancellation is not None:
             self._tools.cancel(message.tool_call_cancellation.ids or [])
         if message.usage_metadata is not None and self._compression is not None:

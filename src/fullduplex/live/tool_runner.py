@@ -1,7 +1,7 @@
 """Runs the tools that the model calls, side by side and off the receive path, and brings their answers back.
 
 A tool's failure is an answer to the model, not the end of the call. Which answer leaves when is decided in
-`turns.ledger`.
+`turns.ledger`; what the user is asked is in `approvals`, and tools that go on speaking up are in `streams`.
 """
 
 from __future__ import annotations
@@ -9,23 +9,26 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from fullduplex.agents.contexts import InvocationContext
 from fullduplex.agents.llm_agent import LlmAgent
+from fullduplex.agents.tool_calls import Run, call_tool, internal_error, resumed, unknown_tool
 from fullduplex.events import Event, EventActions
-from fullduplex.live.unwinding import cancelled_from_outside
+from fullduplex.live.approvals import Approvals
+from fullduplex.live.streams import Streams
 from fullduplex.tools.answers import as_response, merged
 from fullduplex.tools.base import BaseTool
 from fullduplex.tools.context import ToolContext
+from fullduplex.tools.running import attempt, guard
+from fullduplex.tools.streaming import STOP
 from fullduplex.turns.ledger import Group, Ledger
-from fullduplex.types.config import Behavior
+from fullduplex.types.config import FunctionResponseScheduling
 from fullduplex.types.content import Content, FunctionCall, FunctionResponse, Part
+from fullduplex.types.live import LiveServerToolCallCancellation
 
 logger = logging.getLogger(__name__)
-
-STOP_DEADLINE_S = 1.0
 
 
 class Answer(NamedTuple):
@@ -38,7 +41,8 @@ class Answer(NamedTuple):
 class ToolRunner:
     """The tools of one agent's part. `show` takes the event with the answers, `answer` sends them to the model.
 
-    `called` is told of the calls that begin, `acted` of each event with answers once it was shown.
+    `update` tells the model what a streaming tool says, and returns when that has left. `called` is told of the calls
+    that begin, `acted` of each event with answers once it was shown.
     """
 
     def __init__(
@@ -51,6 +55,8 @@ class ToolRunner:
         event: Callable[..., Event],
         show: Callable[[Event], None],
         answer: Callable[[Content], None],
+        update: Callable[[Content], Awaitable[None]],
+        new_id: Callable[[], str] = Event.new_id,
         called: Callable[[list[FunctionCall]], None] = lambda _: None,
         acted: Callable[[Event], None] = lambda _: None,
     ) -> None:
@@ -65,25 +71,34 @@ class ToolRunner:
         self._acted = acted
         self._ledger = Ledger()
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._awaited: set[str] = set()
+        self._blocking: set[str] = set()
+        self._approvals = Approvals(session=ctx.session, event=event, show=show, new_id=new_id)
+        self._streams = Streams(ctx=ctx, agent=agent, group=group, event=event, show=self._show_and_act, tell=update)
         pool = ctx.run_config.tool_thread_pool_config
         self._threads = asyncio.Semaphore(pool.max_workers) if pool else None
 
     @property
     def awaited(self) -> frozenset[str]:
         """Ids of the calls for whose answers the model waits before it goes on."""
-        return frozenset(self._awaited)
+        return frozenset(self._blocking)
 
     def start(self, calls: list[FunctionCall]) -> None:
-        """Starts the tools of one message; their answers leave together when the last is done."""
-        for call in self._ledger.called(calls):
-            key = call.id or ""
-            tool = self._tools.get(call.name or "")
-            if tool is None or not (tool.is_long_running or tool.behavior is Behavior.NON_BLOCKING):
-                self._awaited.add(key)
-            self._tasks[key] = task = self._group.create_task(self._run(call), name=f"tool {call.name}")
-            task.add_done_callback(functools.partial(self._forget, key))
+        """Starts the tools of one message. Their answers leave together when the last is done; those of tools that do
+        not block the model, each by itself."""
+        for call in self._ledger.called(calls, apart=self._is_apart):
+            self._begin(call, ToolContext(self._ctx, function_call_id=call.id))
         self._called(calls)
+
+    def take(self, content: Content) -> Content | None:
+        """What the user decided is done; gives the rest of `content`, which is for the model.
+
+        Raises `InvalidInput` for a decision that nobody waits for.
+        """
+        decisions, rest = self._approvals.take(content)
+        for request, answer in decisions:
+            self._ledger.called([request.call])  # of an earlier run, perhaps
+            self._begin(request.call, resumed(self._ctx, request, answer))
+        return rest
 
     def cancel(self, call_ids: list[str]) -> None:
         """Stops tools whose answers the model no longer wants; nothing is sent for them."""
@@ -91,66 +106,94 @@ class ToolRunner:
         for call_id in stopped:
             if task := self._tasks.get(call_id):
                 task.cancel()
+        self._streams.cancel(call_ids)
+        self._approvals.withdraw(stopped)
         for group in complete:
             self._send(group)
 
+    def interrupted(self) -> None:
+        """The user interrupts the agent: tools that are to end with that are cancelled, as if the model had done it."""
+        waiting = self._ledger.unanswered
+        ids = [call.id or "" for call in waiting if (tool := self._tool(call)) and tool.on_interrupt == "cancel"]
+        ids += self._streams.interrupted()
+        if ids:
+            self._show(self._event(tool_call_cancellation=LiveServerToolCallCancellation(ids=ids)))
+            self.cancel(ids)
+
     async def drain(self, deadline_s: float) -> None:
-        """Lets running tools finish, for `deadline_s` seconds at most, then cancels them."""
+        """Lets running tools finish, for `deadline_s` seconds at most, then cancels them; streams end at once."""
+        await self._streams.close()
         if self._tasks:
             await asyncio.wait(set(self._tasks.values()), timeout=deadline_s)
         if self._tasks:
             logger.warning("cancelled at the end of the run: %s", ", ".join(t.get_name() for t in self._tasks.values()))
             self.cancel(list(self._tasks))
 
-    def _forget(self, key: str, _: asyncio.Task[None]) -> None:
-        self._tasks.pop(key, None)
-        self._awaited.discard(key)
+    def _tool(self, call: FunctionCall) -> BaseTool | None:
+        return self._tools.get(call.name or "")
 
-    async def _run(self, call: FunctionCall) -> None:
-        context = ToolContext(self._ctx, function_call_id=call.id)
-        tool = self._tools.get(call.name or "")
+    def _is_apart(self, call: FunctionCall) -> bool:
+        tool = self._tool(call)
+        return tool is not None and not (tool.blocks or tool.is_long_running)
+
+    def _begin(self, call: FunctionCall, context: ToolContext) -> None:
+        key, tool = call.id or "", self._tool(call)
+        if tool is None or tool.blocks:
+            self._blocking.add(key)
+        self._tasks[key] = task = self._group.create_task(self._run(tool, call, context), name=f"tool {call.name}")
+        task.add_done_callback(lambda _: self._tasks.pop(key, None))
+
+    async def _run(self, tool: BaseTool | None, call: FunctionCall, context: ToolContext) -> None:
         if tool is None:
-            known = ", ".join(self._tools) or "none"
-            result: Any = {"error": f"There is no tool `{call.name}`. The tools that can be called: {known}."}
+            result: Any = unknown_tool(call.name, self._tools)
         else:
-            result = await self._guarded(tool, call, context)
+            # In a task of its own: a tool that does not let itself be stopped is left behind.
+            work = self._call(tool, call, context)
+            result = await guard(asyncio.create_task(work, name=f"code of tool {tool.name}"))
+            if context.awaits_user:
+                self._ask(call, context)
+                return
             if result is None and tool.is_long_running:
                 self.cancel([call.id or ""])
                 return
         response = FunctionResponse(id=call.id, name=call.name, response=as_response(result, call.name or ""))
-        if tool is not None and tool.response_scheduling is not None:
+        if context.actions.skip_summarization:
+            response.scheduling = FunctionResponseScheduling.SILENT.value
+        elif tool is not None and tool.response_scheduling is not None:
             response.scheduling = tool.response_scheduling.value
         group = self._ledger.answered(call.id or "", Answer(response, context.actions))
         if group is not None:
             self._send(group)
 
-    async def _guarded(self, tool: BaseTool, call: FunctionCall, context: ToolContext) -> Any:
-        """The tool's result. The tool has a task of its own: one that does not let itself be stopped is left behind."""
-        task = asyncio.create_task(self._call(tool, call, context), name=f"code of tool {tool.name}")
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            task.cancel()
-            await asyncio.wait([task], timeout=STOP_DEADLINE_S)
-            if not task.done():
-                logger.error("tool %s does not stop when it is cancelled; it is left behind", tool.name)
-            raise
-        return task.result()
-
     async def _call(self, tool: BaseTool, call: FunctionCall, context: ToolContext) -> Any:
-        try:
-            if self._threads is None or not tool.takes_thread:
-                return await tool.run_async(args=call.args or {}, tool_context=context)
-            async with self._threads:
-                return await tool.run_async(args=call.args or {}, tool_context=context)
-        except (KeyboardInterrupt, GeneratorExit):
-            raise  # these are not the tool's: the program is told to end
-        except BaseException as error:  # the boundary of the developer's code: its failure is an answer
-            if isinstance(error, asyncio.CancelledError) and cancelled_from_outside():
-                raise
-            logger.exception("tool %s failed", tool.name)
-            # The kind of the error and no more: its text may hold what neither model nor user should read.
-            return {"error": f"Invoking `{tool.name}()` failed with an internal error ({type(error).__name__})."}
+        args = call.args or {}
+        run = self._way(tool, call, context)
+        outcome = await attempt(lambda: call_tool(self._ctx, self._agent, tool, args, context, run=run))
+        # A callback that fails is no reason to run the tool, nor to end the call.
+        return outcome.result if outcome.error is None else internal_error(tool, outcome.error)
+
+    def _way(self, tool: BaseTool, call: FunctionCall, context: ToolContext) -> Run | None:
+        """How a tool runs in a live run, if in no plain way."""
+        args = call.args or {}
+        if tool.is_streaming:
+            return functools.partial(self._streams.prepare, tool, call)
+        if tool.name == STOP:
+            return functools.partial(self._streams.stop, str(args.get("function_name")))
+        if self._threads is not None and tool.takes_thread:
+            return functools.partial(self._in_pool, self._threads, tool, args, context)
+        return None
+
+    async def _in_pool(
+        self, threads: asyncio.Semaphore, tool: BaseTool, args: dict[str, Any], context: ToolContext
+    ) -> Any:
+        async with threads:
+            return await tool.run_async(args=args, tool_context=context)
+
+    def _ask(self, call: FunctionCall, context: ToolContext) -> None:
+        """The call stays without an answer until the user has decided; those beside it are answered without it."""
+        self._approvals.ask(call, context)
+        if (group := self._ledger.part(call.id or "")) is not None:
+            self._send(group)
 
     def _send(self, group: Group) -> None:
         answers: list[Answer] = [answer for _, answer in group.in_order()]
@@ -158,5 +201,12 @@ class ToolRunner:
             return
         parts = [Part(function_response=answer.response) for answer in answers]
         content = Content(role="user", parts=parts)
-        self._show(self._event(content=content, actions=merged([answer.actions for answer in answers])))
+        self._blocking.difference_update(call.id or "" for call in group.calls)
+        self._show_and_act(self._event(content=content, actions=merged([answer.actions for answer in answers])))
         self._answer(content)
+        for call in group.calls:
+            self._streams.begin(call.id or "")
+
+    def _show_and_act(self, event: Event) -> None:
+        self._show(event)
+        self._acted(event)

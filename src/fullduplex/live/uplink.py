@@ -116,7 +116,12 @@ class Uplink:
         """Sends what `take_back` made ready."""
         while self._again:
             request, event_id = self._again[0]
-            sent = await self._upstream.send(request, line.connection, noted=True)
+            news = exchange(self._session.events, _strangers(request, line))
+            if news.contents:
+                await line.connection.send_history(news.contents, turn_complete=False)
+                sent = NOTHING
+            else:
+                sent = await self._upstream.send(request, line.connection, noted=True)
             del self._again[0]
             self.note(request, line, Sent(sent.media, event_id))
 
@@ -196,12 +201,19 @@ class Uplink:
     async def _deliver(self, request: LiveRequest, line: Line) -> None:
         if not self._answers.wanted(request):
             return
-        news = exchange(self._session.events, _strangers(request, line))
+        if request.content is not None and self._tools is not None:
+            rest = self._tools.take(request.content)
+            if rest is None:
+                return
+            request.content = rest
+        answers = _strangers(request, line)
+        news = exchange(self._session.events, answers)
         if news.contents:
             # In the middle of something else it would interrupt: then the model only learns of it.
             elsewhere = (self.backlog.owed and not news.open_question) or bool(self._awaited & line.calls)
             busy = self._conversation.in_turn or self.backlog.speech or elsewhere
-            await line.connection.send_history(news.contents, turn_complete=not busy)
+            asks = not busy and any(answer.scheduling != "SILENT" for answer in answers)
+            await line.connection.send_history(news.contents, turn_complete=asks)
             self.note(request, line)
         else:
             self.note(request, line, await self._upstream.send(request, line.connection))
@@ -235,7 +247,7 @@ def _strangers(request: LiveRequest, line: Line) -> list[FunctionResponse]:
     """The answers in `request`, if this line's model did not call for them: an earlier line's did."""
     parts = request.content.parts or [] if request.content is not None else []
     answers = [part.function_response for part in parts if part.function_response is not None]
-    whole = len(answers) == len(parts) and line.number > 1
+    whole = len(answers) == len(parts)
     return answers if whole and not any(answer.id in line.calls for answer in answers) else []
 
 

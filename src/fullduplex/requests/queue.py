@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fullduplex.errors import InvalidInput
+from fullduplex.errors import InvalidInput, QueueFull
 from fullduplex.requests.live_request import LiveRequest
 from fullduplex.turns.media_queue import Counters, Kind, Limits, MediaQueue, audio_seconds
 from fullduplex.types.content import Blob, Content
@@ -59,13 +59,17 @@ class LiveRequestQueue:
     ignored, and another run on this queue ends at once.
     """
 
-    def __init__(self, *, limits: Limits | None = None) -> None:
+    def __init__(self, *, limits: Limits | None = None, reader: str = "the model") -> None:
+        """`reader` is who is said not to keep up, when audio is dropped."""
+        self._reader = reader
         self._waiting: MediaQueue[LiveRequest] = MediaQueue(limits)
         self._queue = _AsyncioQueueView(self._waiting)
         self._lock = threading.Lock()
         self._closed = False
         self._getter: _Waiter | None = None
+        self._offer: Callable[[Blob], bool] | None = None
         self._shortcut: Callable[[Blob], bool] | None = None
+        self._copies: tuple[LiveRequestQueue, ...] = ()
         self._listener: _Listener | None = None
         self._close_waiters: list[_Waiter] = []
         self.waited_s = 0.0
@@ -178,7 +182,8 @@ class LiveRequestQueue:
         if caught_up:
             dropped = self._waiting.counters
             logger.warning(
-                "the model keeps up again: %d chunks (%.1f s) of audio were dropped so far",
+                "%s keeps up again: %d chunks (%.1f s) of audio were dropped so far",
+                self._reader,
                 dropped.dropped_audio_chunks,
                 dropped.dropped_audio_s,
             )
@@ -203,11 +208,25 @@ class LiveRequestQueue:
         """While in here, media goes straight to `offer` whenever the engine waits in `get()`: then nothing is before
         it, and no task need be woken to carry it. What `offer` does not take (False) is queued. Sends from other
         threads are always queued."""
-        self._shortcut = offer
+        self._set_shortcut(offer)
         try:
             yield
         finally:
-            self._shortcut = None
+            self._set_shortcut(None)
+
+    @contextlib.contextmanager
+    def copied(self, copy: LiveRequestQueue) -> Iterator[None]:
+        """While in here, `copy` is sent all that the user sends, too. What it has no room for is dropped there.
+
+        Media do not take the shortcut meanwhile; at all other times this costs nothing.
+        """
+        self._copies = (*self._copies, copy)
+        self._set_shortcut(self._offer)
+        try:
+            yield
+        finally:
+            self._copies = tuple(one for one in self._copies if one is not copy)
+            self._set_shortcut(self._offer)
 
     @contextlib.contextmanager
     def asides(self, take: Callable[[Aside], None]) -> Iterator[None]:
@@ -244,6 +263,10 @@ class LiveRequestQueue:
         """Sends a tool's answer for the engine, past the limit and on a closed queue too: the run may be draining."""
         self._put(request, Kind.ANSWER)
 
+    def _set_shortcut(self, offer: Callable[[Blob], bool] | None) -> None:
+        self._offer = offer
+        self._shortcut = None if self._copies else offer
+
     def _aside(self, message: Aside) -> None:
         listener = self._listener
         if listener is None or self._closed:
@@ -264,9 +287,13 @@ class LiveRequestQueue:
             overload = self._waiting.overloaded and not was_overloaded
             getter, self._getter = self._getter, None
         if overload:
-            logger.warning("the model does not keep up: waiting audio is dropped, the oldest first")
+            logger.warning("%s does not keep up: waiting audio is dropped, the oldest first", self._reader)
             self._aside(Overload())
         _wake(getter)
+        if self._copies and kind is not Kind.ANSWER:
+            for copy in self._copies:
+                with contextlib.suppress(QueueFull):
+                    copy._put(request, kind, seconds)
 
 
 class _Waiter(NamedTuple):

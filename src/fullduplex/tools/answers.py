@@ -26,6 +26,11 @@ def as_response(result: Any, name: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"result": value}
 
 
+def is_failure(result: Any) -> bool:
+    """Whether a tool's result says that it did not do what was asked."""
+    return isinstance(result, dict) and "error" in result
+
+
 def merged(actions: Iterable[EventActions]) -> EventActions:
     """The effects of several tools as one: mappings joined, of the rest the last that is set."""
     whole = EventActions()

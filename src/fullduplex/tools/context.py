@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fullduplex.errors import InvalidConfig
 from fullduplex.events import Event, EventActions
 from fullduplex.sessions import Session, State
+from fullduplex.types.confirmation import ToolConfirmation
 from fullduplex.types.content import Content, Part
 
 if TYPE_CHECKING:
     from fullduplex.agents.base import BaseAgent
     from fullduplex.artifacts.base import BaseArtifactService
     from fullduplex.memory.base import BaseMemoryService, SearchMemoryResponse
+
+
+CREDENTIAL_PREFIX = "temp:credential:"
+"""Of the state that holds a credential: it is never stored."""
+
+
+def credential_key(auth_config: Any) -> str:
+    """The name of the credential that `auth_config` (a mapping or an object) asks for; `InvalidConfig` without one."""
+    if isinstance(auth_config, Mapping):
+        key = auth_config.get("credential_key") or auth_config.get("credentialKey")
+    else:
+        key = getattr(auth_config, "credential_key", None)
+    if not key:
+        raise InvalidConfig("an auth_config needs a credential_key")
+    return str(key)
 
 
 class Invocation(Protocol):
@@ -99,14 +115,22 @@ class ReadonlyContext:
 class Context(ReadonlyContext):
     """A context whose changes of `state` and `actions` go into the event that follows.
 
-    `function_call_id` is the call that a tool answers; None outside a tool.
+    `function_call_id` is the call that a tool answers; None outside a tool. `tool_confirmation` is what the user said
+    when they were asked about this call, and `idempotency_key` the key by which it is done once: None, if not so.
     """
 
     def __init__(
-        self, invocation: Invocation, *, function_call_id: str | None = None, actions: EventActions | None = None
+        self,
+        invocation: Invocation,
+        *,
+        function_call_id: str | None = None,
+        actions: EventActions | None = None,
+        tool_confirmation: ToolConfirmation | None = None,
     ) -> None:
         super().__init__(invocation)
         self.function_call_id = function_call_id
+        self.tool_confirmation = tool_confirmation
+        self.idempotency_key: str | None = None
         self.actions = actions or EventActions()
         self._state = State(invocation.session.state, self.actions.state_delta)
 
@@ -132,6 +156,43 @@ class Context(ReadonlyContext):
     async def add_session_to_memory(self) -> None:
         """Lets later sessions of the user find what was said in this one."""
         await self._memory().add_session_to_memory(self._invocation.session)
+
+    def request_confirmation(self, *, hint: str | None = None, payload: Any = None) -> None:
+        """Asks the user about this call. What the tool returns now is dropped; after a yes it is called again, with
+        `tool_confirmation`; after a no it is not, and the model is told so."""
+        self.actions.requested_tool_confirmations[self._call()] = ToolConfirmation(hint=hint or "", payload=payload)
+
+    def request_credential(self, auth_config: Any) -> None:
+        """Asks the app for a credential. What the tool returns now is dropped; it is called again when the credential
+        is there, and finds it with `get_auth_response`. `auth_config` has a `credential_key` that names it."""
+        credential_key(auth_config)
+        self.actions.requested_auth_configs[self._call()] = auth_config
+
+    def get_auth_response(self, auth_config: Any) -> Any:
+        """The credential that the app gave for `auth_config` in this run; None when there is none."""
+        return self._invocation.session.state.get(CREDENTIAL_PREFIX + credential_key(auth_config))
+
+    def take_actions(self) -> EventActions:
+        """The effects so far; those that follow are counted anew."""
+        taken = self.actions.model_copy()
+        for name in self.actions.__struct_fields__:
+            value = getattr(self.actions, name)
+            setattr(taken, name, dict(value) if isinstance(value, dict) else value)
+            if isinstance(value, dict):
+                value.clear()
+            else:
+                setattr(self.actions, name, None)
+        return taken
+
+    @property
+    def awaits_user(self) -> bool:
+        """Whether the user was asked for something: the call is not answered before they are done."""
+        return bool(self.actions.requested_tool_confirmations or self.actions.requested_auth_configs)
+
+    def _call(self) -> str:
+        if self.function_call_id is None:
+            raise InvalidConfig("only a tool can ask the user: there is no call here")
+        return self.function_call_id
 
 
 ToolContext = Context

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fullduplex.events import Event
+from fullduplex.turns.approvals import REQUESTS
 from fullduplex.types.content import Content, FunctionCall, FunctionResponse, Part
 
 _OWN_ID = "adk-"
@@ -59,10 +60,14 @@ def _told(part: Part, media: bool) -> Part | None:
         return None if "/_adk_live/" in (part.file_data.file_uri or "") else part
     if part.function_call is not None:
         call = part.function_call
+        if call.name in REQUESTS:
+            return None  # the user was asked, not the model
         function_call = FunctionCall(id=_foreign(call.id), name=call.name, args=call.args)
         return Part(function_call=function_call, thought_signature=part.thought_signature)
     if part.function_response is not None:
         answer = part.function_response
+        if answer.name in REQUESTS:
+            return None
         response = FunctionResponse(id=_foreign(answer.id), name=answer.name, response=answer.response)
         return Part(function_response=response)
     return part if part.text or part.executable_code or part.code_execution_result else None

@@ -1,0 +1,82 @@
+"""What the tools of a live run ask of the user, and the answers, which come up among the user's other input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from fullduplex.agents.tool_calls import on_record, requests_of
+from fullduplex.errors import InvalidInput
+from fullduplex.events import Event
+from fullduplex.sessions import Session
+from fullduplex.tools.context import ToolContext
+from fullduplex.turns.approvals import REQUESTS, Request, open_requests
+from fullduplex.types.content import Content, FunctionCall, FunctionResponse, Part
+
+
+class Decision(NamedTuple):
+    """A request, and what the user said to it."""
+
+    request: Request
+    answer: FunctionResponse
+
+
+class Approvals:
+    """The open requests of a session: those of this run, and those that an earlier one left in it."""
+
+    def __init__(
+        self,
+        *,
+        session: Session,
+        event: Callable[..., Event],
+        show: Callable[[Event], None],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._session = session
+        self._event = event
+        self._show = show
+        self._new_id = new_id
+        self._open: dict[str, Request] = {}
+        self._closed: set[str] = set()
+
+    def ask(self, call: FunctionCall, context: ToolContext) -> None:
+        """Shows the user what `call` needs."""
+        event = requests_of(call, context, new_id=self._new_id, event=self._event)
+        asked = (Request.read(part) for part in event.get_function_calls())
+        self._open.update((request.id, request) for request in asked if request is not None)
+        self._show(event)
+
+    def take(self, content: Content) -> tuple[list[Decision], Content | None]:
+        """The decisions in `content`, and the rest of it. Raises `InvalidInput` for an answer that nobody waits for."""
+        answers = [part.function_response for part in content.parts or () if part.function_response is not None]
+        if not answers:
+            return [], content
+        waiting = dict(self._open)
+        if any(answer.name in REQUESTS or not answer.name for answer in answers):
+            waiting = {**open_requests(self._session.events), **waiting}
+        decisions = []
+        for answer in answers:
+            request = waiting.pop(answer.id or "", None)
+            if request is not None and request.id not in self._closed:
+                decisions.append(Decision(request, answer))
+            elif answer.name in REQUESTS or answer.id in self._closed:
+                raise InvalidInput(
+                    f"no request {answer.id} waits for an answer", code="invalid_content", field="content.parts"
+                )
+        for decision in decisions:
+            self._close(decision.request, decision.answer)
+        decided = [decision.answer for decision in decisions]
+        rest = [part for part in content.parts or () if part.function_response not in decided]
+        return decisions, content.model_copy(update={"parts": rest}) if rest else None
+
+    def withdraw(self, call_ids: Collection[str]) -> None:
+        """These calls are cancelled: nobody need decide any more."""
+        for request in [request for request in self._open.values() if request.call.id in call_ids]:
+            self._close(request, FunctionResponse(response={"confirmed": False}))
+
+    def _close(self, request: Request, answer: FunctionResponse) -> None:
+        """Puts the answer on record, after which the request is open no more, in no run."""
+        self._open.pop(request.id, None)
+        self._closed.add(request.id)
+        part = Part(function_response=on_record(request, answer))
+        self._show(self._event(author="user", content=Content(role="user", parts=[part])))

@@ -13,9 +13,14 @@ import pytest
 from fullduplex import Agent, Event, InMemoryRunner, LiveRequestQueue, RunConfig, Runner, types
 from fullduplex.agents import BaseAgent
 from fullduplex.apps import App
+from fullduplex.artifacts import InMemoryArtifactService
 from fullduplex.errors import SessionNotFoundError
+from fullduplex.memory import InMemoryMemoryService
+from fullduplex.plugins import BasePlugin
 from fullduplex.sessions import InMemorySessionService
 from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
+from fullduplex.testing.scripted_text_model import ScriptedTextModel
+from fullduplex.tools import BaseToolset
 from fullduplex.types.config import Modality, SessionResumptionConfig
 from tests.live.kit import TURN_COMPLETE, Call, calls, clocked, handle, text, user, virtual
 
@@ -52,10 +57,41 @@ def test_exactly_one_of_app_agent_and_node() -> None:
     assert Runner(app_name="x", node=mine, session_service=store).agent is mine
 
 
-def test_in_memory_runner_names_its_app() -> None:
+@pytest.mark.spec(19)
+async def test_its_end_closes_toolsets_plugins_and_models_once() -> None:
+    closed: list[str] = []
+
+    class Box(BaseToolset):
+        async def get_tools(self, readonly_context: Any = None) -> list[Any]:
+            return []
+
+        async def close(self) -> None:
+            closed.append("toolset")
+
+    class Watch(BasePlugin):
+        async def close(self) -> None:
+            closed.append("plugin")
+
+    class Model(ScriptedTextModel):
+        async def close(self) -> None:
+            closed.append("model")
+
+    below = Agent(name="below", tools=[Box()])
+    root = Agent(name="root", model=Model("Hello."), tools=[Box()], sub_agents=[below])
+    async with InMemoryRunner(root, plugins=[Watch("watch")]) as runner:
+        runner.auto_create_session = True
+        async for _ in runner.run_async(user_id="u", session_id="s", new_message=user("hi")):
+            assert closed == []
+    assert sorted(closed) == ["model", "plugin", "toolset", "toolset"]
+
+
+@pytest.mark.spec(20)
+def test_in_memory_runner_names_its_app_and_has_its_services() -> None:
     runner = InMemoryRunner(agent())
     assert runner.app_name == "InMemoryRunner"
     assert isinstance(runner.session_service, InMemorySessionService)
+    assert isinstance(runner.artifact_service, InMemoryArtifactService)
+    assert isinstance(runner.memory_service, InMemoryMemoryService)
     assert InMemoryRunner(app=App(name="demo", root_agent=agent())).app_name == "demo"
 
 

@@ -43,7 +43,6 @@ async def test_the_agent_that_takes_over_answers_the_question(config: Any) -> No
     assert len(events) == 3
 
 
-@pytest.mark.spec(133)
 async def test_the_agent_that_took_over_goes_on_in_the_next_run() -> None:
     root = agent("root", transfer("clerk"), sub_agents=[agent("clerk", "Here.", "Still here.")])
     chat = Chat(agent=root)
@@ -63,6 +62,16 @@ async def test_a_hundred_handovers_in_one_run() -> None:
     there, back = [transfer("clerk")] * 101, [transfer("root")] * 100
     root = agent("root", *there, sub_agents=[agent("clerk", *back, "At last.")])
     assert (await Chat(agent=root).say())[-1] == "clerk/:At last."
+
+
+@pytest.mark.spec(102)
+async def test_a_tool_of_ones_own_hands_over() -> None:
+    def to_clerk(tool_context: ToolContext) -> str:
+        tool_context.actions.transfer_to_agent = "clerk"
+        return "on its way"
+
+    root = agent("root", call("to_clerk"), tools=[to_clerk], sub_agents=[agent("clerk", "Here.")])
+    assert await Chat(agent=root).say() == ["root/call-to_clerk", "root/answer-to_clerk →clerk", "clerk/:Here."]
 
 
 async def test_a_tool_may_hand_over_to_nobody_unknown() -> None:

@@ -45,12 +45,18 @@ class ScriptedTextModel(TextModel):
             return
         answer = Answer()
         for part in _parts(reply):
-            for piece in [Part(text=word) for word in _WORD.findall(part.text)] if part.text else [part]:
+            for piece in _pieces(part):
                 message = LlmResponse(content=Content(role="model", parts=[piece]), finish_reason=STOP)
                 for partial in answer.take(message):
                     if stream:
                         yield partial
         yield answer.whole(partial=False if stream else None)
+
+
+def _pieces(part: Part) -> list[Part]:
+    if not part.text:
+        return [part]
+    return [part.model_copy(update={"text": word}) for word in _WORD.findall(part.text)]
 
 
 def _parts(reply: str | Part | FunctionCall | Sequence[str | Part | FunctionCall]) -> list[Part]:

@@ -23,7 +23,7 @@ class TextEngine:
 
     def __init__(self, *, resolve: Callable[[str], TextModel]) -> None:
         self._resolve = resolve
-        self._models: dict[str | LiveModel, TextModel] = {}
+        self._models: dict[str | LiveModel | TextModel, TextModel] = {}
 
     async def run(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         """The events of `ctx.agent`'s part of a run, and of those that it hands the conversation to."""
@@ -38,7 +38,7 @@ class TextEngine:
                 yield event
 
     async def close(self) -> None:
-        """Frees what the models of names keep open."""
+        """Frees what the models keep open that were asked. They may be asked again."""
         for model in self._models.values():
             await model.close()
 
@@ -60,12 +60,14 @@ class TextEngine:
 
     def _model(self, agent: LlmAgent) -> TextModel:
         chosen = agent.canonical_text_model
+        if chosen not in self._models:
+            self._models[chosen] = self._made(chosen)
+        return self._models[chosen]
+
+    def _made(self, chosen: str | LiveModel | TextModel) -> TextModel:
         if isinstance(chosen, TextModel):
             return chosen
-        if chosen not in self._models:
-            made = chosen.text_model() if isinstance(chosen, LiveModel) else self._resolve(chosen)
-            self._models[chosen] = made
-        return self._models[chosen]
+        return chosen.text_model() if isinstance(chosen, LiveModel) else self._resolve(chosen)
 
 
 def _handed(ctx: InvocationContext, agent: BaseAgent, handover: Handover) -> InvocationContext:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fullduplex.models.base import ConnectRequest, LiveConnection, LiveModel
+    from fullduplex.models.cascade.live import Cascade
     from fullduplex.models.gemini.live import Gemini
     from fullduplex.models.registry import Registry, known, register, resolve, resolve_text
     from fullduplex.models.text import LlmRequest, LlmResponse, TextModel
 
 __all__ = [
+    "Cascade",
     "ConnectRequest",
     "Gemini",
     "LiveConnection",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Cascade": "fullduplex.models.cascade.live",
     "ConnectRequest": "fullduplex.models.base",
     "Gemini": "fullduplex.models.gemini.live",
     "LiveConnection": "fullduplex.models.base",

@@ -27,9 +27,15 @@ class FakeSynthesizer:
 
     def __init__(self) -> None:
         self.failure: Exception | None = None
+        self.voices: list[str] = []
+
+    def knows(self, voice: str) -> bool:
+        """It has two."""
+        return voice in ("slt", "rms")
 
     async def speak(self, text: str, voice: str) -> bytes:
         """A constant sound."""
+        self.voices.append(voice)
         if self.failure is not None:
             raise self.failure
         return b"\x10\x20" * (len(text) * 24 * 60)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from fullduplex.errors import ConnectionLost, EngineUnavailable, InvalidConfig, InvalidInput, ModelError
-from fullduplex.models.cascade.live import CascadeConnection
+from fullduplex.models.base import ConnectRequest
+from fullduplex.models.cascade.live import Cascade, CascadeConnection
 from fullduplex.testing.clock import run_virtual
-from fullduplex.types import Blob, Content, FunctionDeclaration, FunctionResponse, Part, Tool
+from fullduplex.types import Blob, Content, FunctionDeclaration, FunctionResponse, LiveConnectConfig, Part, Tool
 from fullduplex.types.live import ActivityEnd, ActivityStart, AudioStreamEnd
 from tests.models.cascade.fakes import Client, FakeEngines, talk
 
@@ -318,6 +319,39 @@ def test_failed_recognition_is_said() -> None:
             assert "tool_call" in client.kinds()
 
     run_virtual(main())
+
+
+def voice(name: str) -> dict[str, Any]:
+    return {"voice_config": {"prebuilt_voice_config": {"voice_name": name}}}
+
+
+@pytest.mark.parametrize(
+    ("of_model", "of_run", "speaks"),
+    [(None, None, ""), (None, "rms", "rms"), ("slt", "rms", "slt"), ("rms", None, "rms")],
+)
+def test_the_voice_of_an_agent_stands_before_that_of_the_run(
+    of_model: str | None, of_run: str | None, speaks: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        engines = FakeEngines()
+        model = Cascade(speech_config=voice(of_model) if of_model else None, engines=engines)
+        config = LiveConnectConfig(speech_config=voice(of_run) if of_run else None)
+        async with model.connect(ConnectRequest(model="local", config=config)) as connection:
+            await connection.send_content(Content(role="user", parts=[Part(text="hello")]))
+            await asyncio.sleep(0.1)
+            assert engines.voice.voices[0] == speaks
+
+    run_virtual(main())
+    assert caplog.text == ""
+
+
+def test_a_voice_that_is_not_there_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with talk(FakeEngines(), speech_config=voice("Puck")):
+            pass
+
+    run_virtual(main())
+    assert "has no voice 'Puck' and speaks with its default: it has slt, rms" in caplog.text
 
 
 def test_failed_speech_still_gives_the_words() -> None:

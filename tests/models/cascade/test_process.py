@@ -15,7 +15,7 @@ import pytest
 
 from fullduplex.errors import EngineUnavailable
 from fullduplex.models.cascade.process import WorkerProcess
-from fullduplex.models.cascade.tts import EspeakHelper, Flite, find_synthesizer
+from fullduplex.models.cascade.tts import VOICES, EspeakHelper, Flite, find_synthesizer
 from tests.needs import needs
 
 
@@ -109,6 +109,22 @@ async def test_flite_speaks_without_leading_silence() -> None:
         unknown, other = await engine.speak("It is noon.", "Puck"), await engine.speak("It is noon.", "awb")
         assert len(unknown) == pytest.approx(len(pcm), rel=0.03), "an unknown voice is the default one"
         assert len(other) != pytest.approx(len(pcm), rel=0.03)
+        assert engine.knows("awb")
+        assert not engine.knows("Puck")
+    finally:
+        await engine.aclose()
+
+
+async def test_espeak_has_a_voice_for_each_of_flites() -> None:
+    needs("espeakng_loader")
+    engine = EspeakHelper()
+    try:
+        words = "I have a question about my bill, please."
+        long = {voice: len(await engine.speak(words, voice)) for voice in (*VOICES, "en-us", "Puck")}
+        assert long["slt"] > 1.03 * max(long["rms"], long["awb"])
+        assert long["Puck"] == pytest.approx(long["en-us"], rel=0.01), "an unknown voice is the default one"
+        assert all(engine.knows(voice) for voice in (*VOICES, "en-gb"))
+        assert not engine.knows("Puck")
     finally:
         await engine.aclose()
 

@@ -25,8 +25,9 @@ from fullduplex.models.cascade.hearing import Ears, Heard, Hearing
 from fullduplex.models.cascade.mouth import Mouth, TextMouth, VoiceMouth
 from fullduplex.models.cascade.router import Ask, Call, Calls, NoIdea, Router, SmallTalk
 from fullduplex.models.cascade.settings import Behaviour, read_behaviour
+from fullduplex.models.cascade.tts import VOICES
 from fullduplex.models.text import TextModel
-from fullduplex.types.config import FunctionResponseScheduling
+from fullduplex.types.config import FunctionResponseScheduling, SpeechConfig
 from fullduplex.types.content import Blob, Content, FunctionResponse
 from fullduplex.types.live import (
     ActivityStart,
@@ -52,19 +53,26 @@ class Cascade(LiveModel):
 
     Args:
         model: The name it goes by.
+        speech_config: Its voice; stands before that of the run.
         engines: Where speech engines come from; the program's shared ones unless given.
     """
 
-    def __init__(self, model: str = "local", *, engines: Engines | None = None) -> None:
+    def __init__(
+        self,
+        model: str = "local",
+        *,
+        speech_config: SpeechConfig | dict[str, Any] | None = None,
+        engines: Engines | None = None,
+    ) -> None:
         self.model = model
-        self.speech_config = None
+        self.speech_config = None if speech_config is None else SpeechConfig.model_validate(speech_config)
         self._engines = engines
 
     @asynccontextmanager
     async def connect(self, request: ConnectRequest) -> AsyncIterator[LiveConnection]:
         """Opens a connection. `InvalidConfig` for other modalities, `ModelError` when no speech engine is there."""
         engines = self._engines or shared_engines()
-        behaviour = read_behaviour(request.config)
+        behaviour = read_behaviour(request.config, self.speech_config)
         declarations = [d for tool in request.tools for d in tool.function_declarations or ()]
         searches = any(tool.google_search is not None for tool in request.tools)
         router = engines.router(declarations, search=searches)
@@ -74,6 +82,12 @@ class Cascade(LiveModel):
                 synthesizer = engines.synthesizer()
             except EngineUnavailable as error:
                 raise ModelError(str(error), code=error.code) from error
+            if behaviour.voice and not synthesizer.knows(behaviour.voice):
+                _log.warning(
+                    "the local agent has no voice %r and speaks with its default: it has %s",
+                    behaviour.voice,
+                    ", ".join(filter(synthesizer.knows, VOICES)) or "no other",
+                )
             mouth = VoiceMouth(synthesizer, behaviour.voice, transcribe=behaviour.transcribe_output)
         connection = CascadeConnection(router, mouth, behaviour, engines)
         connection.open(request.history)

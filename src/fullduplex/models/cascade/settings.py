@@ -43,8 +43,10 @@ def _voice_name(speech: SpeechConfig | None) -> str:
     return (prebuilt.voice_name if prebuilt is not None else voice.voice) or ""
 
 
-def read_behaviour(config: LiveConnectConfig) -> Behaviour:
+def read_behaviour(config: LiveConnectConfig, speech: SpeechConfig | None = None) -> Behaviour:
     """Reads the settings that the cascade honours; those of other backends (temperature, …) mean nothing to it.
+
+    `speech` stands before the settings' own.
 
     Raises:
         InvalidConfig: More than one modality, or one that it cannot answer in.
@@ -66,7 +68,7 @@ def read_behaviour(config: LiveConnectConfig) -> Behaviour:
     handling = realtime.activity_handling if realtime is not None else None
     return Behaviour(
         voice_out=modalities[0] is Modality.AUDIO,
-        voice=_voice_name(config.speech_config),
+        voice=_voice_name(speech or config.speech_config),
         interruptible=handling is not ActivityHandling.NO_INTERRUPTION,
         transcribe_input=config.input_audio_transcription is not None,
         transcribe_output=config.output_audio_transcription is not None,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import ctypes.util
+import functools
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,20 @@ from fullduplex.models.cascade.process import WorkerProcess
 
 LEAD_MS = 10
 TAIL_MS = 90
-FLITE_VOICES = ("slt", "rms", "awb", "kal16")
+VOICES = ("slt", "rms", "awb", "kal16")
+"""The voices' names, flite's own; the first is the default. espeak-ng has one that stands in for each."""
+
+_ESPEAK = {
+    "slt": "en-us+f2",
+    "rms": "en-us+m3",
+    "awb": "en-gb-scotland",
+    "kal16": "en-us+m7",
+    "en-us": "en-us",
+    "en-gb": "en-gb",
+    "en-gb-x-rp": "en-gb-x-rp",
+    "en-gb-scotland": "en-gb-scotland",
+    "en-029": "en-029",
+}
 
 _BREAK = re.compile(r"(?<=[.!?;:,])\s+")
 _FIRST_CLAUSE = 12
@@ -33,8 +47,15 @@ class Synthesizer(Protocol):
 
     name: str
 
+    def knows(self, voice: str) -> bool:
+        """Whether it has this voice."""
+        ...
+
     async def speak(self, text: str, voice: str) -> bytes:
-        """One clause as PCM16 mono at 24,000 Hz; `EngineUnavailable` when the engine fails."""
+        """One clause as PCM16 mono at 24,000 Hz, in the default voice when it has none of this name.
+
+        Raises `EngineUnavailable` when the engine fails.
+        """
         ...
 
     async def aclose(self) -> None:
@@ -78,6 +99,15 @@ def _library(name: str) -> Any:
         return ctypes.CDLL(found)
 
 
+@functools.lru_cache(maxsize=len(VOICES))
+def _has_voice(name: str) -> bool:
+    try:
+        _library(f"flite_cmu_us_{name}")
+    except (EngineUnavailable, OSError):
+        return False
+    return True
+
+
 class Flite:
     """flite through ctypes, in one thread of its own: the library has global state, and lets go of the GIL."""
 
@@ -90,7 +120,7 @@ class Flite:
         self._lib.flite_text_to_wave.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
         self._lib.delete_wave.argtypes = [ctypes.POINTER(_Wave)]
         self._voices: dict[str, Any] = {}
-        self._voice("slt")
+        self._voice(VOICES[0])
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="flite")
 
     def _voice(self, name: str) -> Any:
@@ -113,9 +143,13 @@ class Flite:
             self._lib.delete_wave(wave)
         return resample(trim(pcm, rate, lead_ms=LEAD_MS, tail_ms=TAIL_MS), rate, OUTPUT_RATE)
 
+    def knows(self, voice: str) -> bool:
+        """See `Synthesizer`; each voice is a library of its own."""
+        return voice in VOICES and _has_voice(voice)
+
     async def speak(self, text: str, voice: str) -> bytes:
-        """One clause as PCM16 at 24,000 Hz; an unknown voice is slt."""
-        name = voice if voice in FLITE_VOICES else FLITE_VOICES[0]
+        """See `Synthesizer`."""
+        name = voice if self.knows(voice) else VOICES[0]
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._speak, text, name)
 
     async def aclose(self) -> None:
@@ -138,9 +172,13 @@ class EspeakHelper:
                 self._worker = WorkerProcess("espeak")
             return self._worker
 
+    def knows(self, voice: str) -> bool:
+        """See `Synthesizer`; its own names for English, such as `en-gb`, too."""
+        return voice in _ESPEAK
+
     async def speak(self, text: str, voice: str) -> bytes:
-        """One clause as PCM16 at 24,000 Hz; `voice` is an espeak-ng name such as `en-gb`, else its default."""
-        name = voice if voice.startswith("en") else "en-us"
+        """See `Synthesizer`."""
+        name = _ESPEAK.get(voice) or _ESPEAK["en-us"]
         header, pcm = await self._running().request("speak", text.encode(), voice=name)
         rate = int(header["rate"])
         trimmed = trim(pcm, rate, lead_ms=LEAD_MS, tail_ms=TAIL_MS)

@@ -75,7 +75,8 @@ class InvocationContext:
 
     `branch` names the agents above in a parallel workflow (`fan.left`). `user_content` is what the user wrote to begin
     a text run, `llm_calls` counts how often its models are asked, and `handover` is where an agent that was handed the
-    conversation names the next one. `nested_runs` runs other agents on the side. `plugins` are the runner's; `once` is
+    conversation names the next one. `resume_at` is the agent with which a workflow goes on that waited for the user.
+    `nested_runs` runs other agents on the side. `plugins` are the runner's; `once` is
     shared by all runs of the session.
     """
 
@@ -94,6 +95,7 @@ class InvocationContext:
     user_content: Content | None = None
     llm_calls: CallLimit = field(default_factory=lambda: CallLimit(0))
     handover: Handover | None = None
+    resume_at: BaseAgent | None = None
     nested_runs: NestedRuns | None = None
     stop: Stop = field(default_factory=Stop)
     once: Once = field(default_factory=Once)

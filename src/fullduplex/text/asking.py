@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-from fullduplex.agents.callbacks import as_list, first_answer
+from fullduplex.agents import model_callbacks
 from fullduplex.agents.contexts import CallbackContext, InvocationContext
 from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.agents.run_config import StreamingMode
@@ -28,21 +28,23 @@ async def ask(
     ctx.llm_calls.count()
     async with aclosing(_responses(ctx, agent, model, request, context)) as responses:
         async for response in responses:
-            yield await _after(ctx, agent, response, context)
+            changed = await model_callbacks.ask(
+                ctx, agent, "after_model_callback", callback_context=context, llm_response=response
+            )
+            yield response if changed is None else changed
 
 
 async def _before(
     ctx: InvocationContext, agent: LlmAgent, request: LlmRequest, context: CallbackContext
 ) -> LlmResponse | None:
-    if not as_list(agent.before_model_callback) and not ctx.plugins.wants("before_model_callback"):
+    if not model_callbacks.is_wanted(ctx, agent, "before_model_callback"):
         return None
     # ADK's callbacks read and write the instruction in the settings.
-    request.config.system_instruction = request.system_instruction
-    asked: dict[str, Any] = {"callback_context": context, "llm_request": request}
-    answer: LlmResponse | None = await ctx.plugins.first("before_model_callback", **asked)
-    if answer is None:
-        answer = await first_answer(agent.before_model_callback, **asked)
-    if (instruction := _text(request.config.system_instruction)) != request.system_instruction:
+    request.config.system_instruction = before = request.system_instruction
+    answer = await model_callbacks.ask(
+        ctx, agent, "before_model_callback", callback_context=context, llm_request=request
+    )
+    if (instruction := _text(request.config.system_instruction)) != before:
         request.system_instruction = instruction
     request.config.system_instruction = None
     return answer
@@ -63,20 +65,9 @@ async def _responses(
             async for response in responses:
                 yield response
     except Exception as error:
-        failed: dict[str, Any] = {"callback_context": context, "llm_request": request, "error": error}
-        answer: LlmResponse | None = await ctx.plugins.first("on_model_error_callback", **failed)
-        if answer is None:
-            answer = await first_answer(agent.on_model_error_callback, **failed)
+        answer = await model_callbacks.ask(
+            ctx, agent, "on_model_error_callback", callback_context=context, llm_request=request, error=error
+        )
         if answer is None:
             raise
         yield answer
-
-
-async def _after(
-    ctx: InvocationContext, agent: LlmAgent, response: LlmResponse, context: CallbackContext
-) -> LlmResponse:
-    answered: dict[str, Any] = {"callback_context": context, "llm_response": response}
-    changed: LlmResponse | None = await ctx.plugins.first("after_model_callback", **answered)
-    if changed is None:
-        changed = await first_answer(agent.after_model_callback, **answered)
-    return response if changed is None else changed

@@ -47,11 +47,14 @@ class TextEngine:
         however often the conversation is handed over, no run stands within another."""
         is_first = ctx.handover is None
         handover = ctx.handover or Handover()
-        async with aclosing(Turn(ctx, agent, self._model(agent)).events()) as events:
-            async for event in events:
-                yield event
-                if event.actions.transfer_to_agent:
-                    handover.agent = agent.root_agent.find_agent(event.actions.transfer_to_agent)
+        if ctx.resume_at is not None and ctx.resume_at is not agent:
+            handover.agent = ctx.resume_at
+        else:
+            async with aclosing(Turn(ctx, agent, self._model(agent)).events()) as events:
+                async for event in events:
+                    yield event
+                    if event.actions.transfer_to_agent:
+                        handover.agent = agent.root_agent.find_agent(event.actions.transfer_to_agent)
         while is_first and (following := handover.agent) is not None:
             handover.agent = None
             async with aclosing(following.run_async(_handed(ctx, following, handover))) as events:
@@ -72,4 +75,5 @@ class TextEngine:
 
 def _handed(ctx: InvocationContext, agent: BaseAgent, handover: Handover) -> InvocationContext:
     # An agent of another kind runs others itself: what they hand over is done where they stand.
-    return dataclasses.replace(ctx, handover=handover if isinstance(agent, LlmAgent) else None)
+    kept = handover if isinstance(agent, LlmAgent) else None
+    return dataclasses.replace(ctx, handover=kept, resume_at=None)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-from fullduplex.agents.base import BaseAgent
 from fullduplex.agents.contexts import InvocationContext
 from fullduplex.agents.succession import caller_of, present_agent
 from fullduplex.errors import FullduplexError, InvalidInput
-from fullduplex.events import Event, EventActions
+from fullduplex.events import Event
 from fullduplex.plugins import hooks
+from fullduplex.text import approvals
 from fullduplex.types.content import Content
 
 
@@ -26,12 +27,12 @@ async def run(
     if message is not None:
         _check(ctx, message)
         ctx.user_content = message = await hooks.user_message(ctx, _from_user(message))
+    else:
+        ctx.user_content = _earlier_message(ctx)
     if message is not None or state_delta:
-        actions = EventActions(state_delta=state_delta or {})
-        event = Event(author="user", invocation_id=ctx.invocation_id, content=message, actions=actions)
-        await ctx.session_service.append_event(ctx.session, _marked(ctx, event))
-    agent = _agent(ctx, message)
-    ctx = ctx.for_agent(agent)
+        await _note(ctx, message, state_delta or {})
+    ctx = _begun(ctx)
+    agent = ctx.agent
     try:
         async with aclosing(hooks.around(ctx, lambda: agent.run_async(ctx))) as events:
             async for event in events:
@@ -49,6 +50,7 @@ def _check(ctx: InvocationContext, message: Content) -> None:
         raise InvalidInput("No parts in the new_message.", code="invalid_content", field="new_message.parts")
     if any(part.function_call is not None for part in message.parts):
         raise InvalidInput("User message cannot contain function calls.", code="invalid_content", field="new_message")
+    approvals.check(ctx.session.events, message)
     called = {call.id for event in ctx.session.events for call in event.get_function_calls()}
     for part in message.parts:
         if part.function_response is not None and part.function_response.id not in called:
@@ -63,12 +65,33 @@ def _from_user(message: Content) -> Content:
     return message if message.role else message.model_copy(update={"role": "user"})
 
 
-def _agent(ctx: InvocationContext, message: Content | None) -> BaseAgent:
-    """Who answers: the agent that made the call which the message answers, else the one that has the conversation."""
-    parts = message.parts or [] if message is not None else []
+def _earlier_message(ctx: InvocationContext) -> Content | None:
+    """What the user wrote last in a run that is gone on with."""
+    for event in reversed(ctx.session.events):
+        if event.invocation_id == ctx.invocation_id and event.author == "user" and event.content is not None:
+            return approvals.from_record(event.content)
+    return None
+
+
+async def _note(ctx: InvocationContext, message: Content | None, state_delta: dict[str, Any]) -> None:
+    content = approvals.recorded(ctx.session.events, message) if message is not None else None
+    event = Event(author="user", invocation_id=ctx.invocation_id, content=content)
+    event.actions.state_delta.update(state_delta)
+    await ctx.session_service.append_event(ctx.session, _marked(ctx, event))
+
+
+def _begun(ctx: InvocationContext) -> InvocationContext:
+    """The context of the agent that answers: the one that made the call which the message answers, else the one that
+    has the conversation. A workflow that waited for the user goes on where it waited."""
+    events = ctx.session.events
+    parts = ctx.user_content.parts or [] if ctx.user_content is not None else []
     answered = {part.function_response.id for part in parts if part.function_response is not None}
-    caller = caller_of(ctx.agent, ctx.session.events, answered) if answered else None
-    return caller or present_agent(ctx.agent, ctx.session.events)
+    caller = caller_of(ctx.agent, events, answered)
+    if caller is None:
+        return ctx.for_agent(present_agent(ctx.agent, events))
+    if not approvals.decisions(events, ctx.user_content):
+        return ctx.for_agent(caller)
+    return dataclasses.replace(ctx, agent=approvals.whole_workflow(caller), resume_at=caller)
 
 
 async def _kept(ctx: InvocationContext, event: Event) -> Event:

@@ -8,13 +8,15 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-from fullduplex.agents.contexts import CallbackContext, InvocationContext, ReadonlyContext
+from fullduplex.agents.contexts import CallbackContext, InvocationContext, ReadonlyContext, ToolContext
 from fullduplex.agents.llm_agent import LlmAgent
+from fullduplex.agents.tool_calls import resumed
 from fullduplex.events import Event
 from fullduplex.models.text import TextModel
 from fullduplex.text.answer_tool import AnswerTool
+from fullduplex.text.approvals import awaits_user, decisions
 from fullduplex.text.asking import ask
-from fullduplex.text.calls import answers
+from fullduplex.text.calls import Call, Tools
 from fullduplex.text.output import settle_output
 from fullduplex.text.request import request_for
 from fullduplex.tools.base import BaseTool
@@ -46,13 +48,23 @@ class Turn:
         self._tools = await self._agent.all_tools(ReadonlyContext(self._ctx))
         if self._agent.output_schema is not None and self._tools and not self._model.takes_tools_with_schema:
             self._tools.append(AnswerTool(self._agent.output_schema))
+        step = self._decided()
         goes_on = True
-        while goes_on and not self._ctx.end_invocation:
+        while goes_on:
             goes_on = False
-            async with aclosing(self._step()) as events:
+            async with aclosing(step or self._step()) as events:
                 async for event in events:
                     yield event
                     goes_on = _goes_on(event)
+            step = None
+            if self._ctx.end_invocation or awaits_user(self._ctx.session.events, self._agent.name):
+                return
+
+    def _decided(self) -> AsyncGenerator[Event, None] | None:
+        """What the tools do for which the user has decided now; None where nothing was to be decided."""
+        decided = decisions(self._ctx.session.events, self._ctx.user_content, self._agent.name)
+        calls = [(request.call, resumed(self._ctx, request, answer)) for request, answer in decided]
+        return self._run(calls) if calls else None
 
     async def _step(self) -> AsyncGenerator[Event, None]:
         """One question to the model, and what the tools answer that it calls."""
@@ -62,9 +74,15 @@ class Turn:
                 if not event.partial and not event.error_code:
                     calls += event.get_function_calls()
                 yield event
-        if not calls:
-            return
-        async with aclosing(answers(self._ctx, self._agent, self._tools, calls)) as events:
+        if calls:
+            made = [(call, ToolContext(self._ctx, function_call_id=call.id)) for call in calls]
+            async with aclosing(self._run(made)) as events:
+                async for event in events:
+                    yield event
+
+    async def _run(self, calls: list[Call]) -> AsyncGenerator[Event, None]:
+        tools = Tools(self._ctx, self._agent, self._tools, self._event)
+        async with aclosing(tools.run(calls)) as events:
             async for event in events:
                 yield event
                 if event.actions.set_model_response is not None:

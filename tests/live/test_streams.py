@@ -59,6 +59,8 @@ async def test_the_model_is_told_that_results_are_pending_before_the_first_of_th
     assert await call.end() == [
         "call-c1", "answer-c1", "answer-c1", "P:I count.", "M:I count.", "end", "answer-c1"
     ]  # fmt: skip
+    sent = [one for kind, responses in connection.sent for one in responses if kind == "tool_response"]
+    assert [one.will_continue for one in sent] == [True] * 3, "else the API minds none but the first"
     told = [event for event in call.events if event.get_function_responses()]
     assert [event.partial for event in told] == [None, True, True]
     assert await call.saved_short() == ["call-c1", "answer-c1", "M:I count.", "end"]

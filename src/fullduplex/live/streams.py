@@ -61,6 +61,10 @@ class Streams:
         self._streams[call.id or ""] = _Stream(tool, call)
         return dict(PENDING)
 
+    def is_ready(self, call_id: str) -> bool:
+        """Whether this call's stream waits for the model to be told of it."""
+        return call_id in self._streams
+
     def begin(self, call_id: str) -> None:
         """Begins the stream of this call, if there is one."""
         stream = self._streams.get(call_id)

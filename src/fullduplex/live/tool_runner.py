@@ -161,6 +161,8 @@ class ToolRunner:
             response.scheduling = FunctionResponseScheduling.SILENT.value
         elif tool is not None and tool.response_scheduling is not None:
             response.scheduling = tool.response_scheduling.value
+        if self._streams.is_ready(call.id or ""):
+            response.will_continue = True
         group = self._ledger.answered(call.id or "", Answer(response, context.actions))
         if group is not None:
             self._send(group)

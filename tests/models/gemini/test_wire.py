@@ -159,6 +159,9 @@ def test_tool_response_with_scheduling() -> None:
     assert sent(encoder().tool_response([answer]))["toolResponse"]["functionResponses"] == [
         {"id": "fc", "name": "f", "response": {}, "scheduling": "WHEN_IDLE", "willContinue": True}
     ]
+    assert sent(encoder(backend="vertex").tool_response([answer]))["toolResponse"]["functionResponses"] == [
+        {"id": "fc", "name": "f", "response": {}, "scheduling": "WHEN_IDLE"}
+    ]
 
 
 def test_the_gemini_api_matches_answers_by_id() -> None:

@@ -130,6 +130,8 @@ class Encoder:
             raise InvalidInput(
                 "A function response needs the id of its call.", code="invalid_content", field="functionResponse.id"
             )
+        if self._backend == "vertex":  # which does not know the field: there any call may be answered again
+            responses = [response.model_copy(update={"will_continue": None}) for response in responses]
         return _json({"toolResponse": {"functionResponses": responses}}, "functionResponse.response")
 
 

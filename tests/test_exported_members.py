@@ -19,7 +19,7 @@ DOORS = sorted(
 PATHS = {
     "fullduplex": "Agent Event InMemoryRunner LiveRequestQueue RunConfig Runner StreamingMode types",
     "fullduplex.agents": "Agent LlmAgent BaseAgent SequentialAgent LoopAgent ParallelAgent LiveRequestQueue "
-    "LiveRequest RunConfig InvocationContext Context",
+    "LiveRequest RunConfig InvocationContext Context SpeechGuard banned_words",
     "fullduplex.agents.base_agent": "BaseAgent",
     "fullduplex.agents.sequential_agent": "SequentialAgent",
     "fullduplex.agents.loop_agent": "LoopAgent",

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, field_validator
 from fullduplex.agents.base import BaseAgent
 from fullduplex.agents.callbacks import Callbacks
 from fullduplex.agents.instructions import InstructionProvider, identity, resolve
+from fullduplex.agents.speech_guard import SpeechGuard
 from fullduplex.agents.transfer import flow_instructions, flow_tools, is_step
 from fullduplex.events import Event
 from fullduplex.models.base import LiveModel
@@ -36,6 +37,8 @@ class LlmAgent(BaseAgent):
     it. `tools` holds functions, tools and toolsets. `greeting` is what the agent says first, before any input, in a
     session that holds no conversation yet; it is said once, as it stands.
 
+    `speech_guard` keeps what it must not say from being heard, in live runs.
+
     `global_instruction` of the root stands before the instruction of every agent below it. `output_key` names the
     state that receives what the agent says; `output_schema` is what its answer looks like, in text runs.
     `include_contents="none"` keeps the conversation so far from the model. The callbacks are called around the model
@@ -47,6 +50,7 @@ class LlmAgent(BaseAgent):
     global_instruction: str | InstructionProvider = ""
     static_instruction: Content | str | None = None
     greeting: str = ""
+    speech_guard: SpeechGuard | None = None
     tools: list[Callable[..., Any] | BaseTool | BaseToolset] = Field(default_factory=list)
     generate_content_config: GenerateContentConfig | None = None
     mode: Literal["chat", "task", "single_turn"] | None = None

@@ -60,7 +60,7 @@ class Channel:
             conversation=self.conversation,
             upstream=Upstream(
                 event=self.conversation.event,
-                note=scribe.note,
+                note=self.conversation.note,
                 microphone=Microphone(now=ambient.now, tell=self.warn),
                 tap=tap,
             ),

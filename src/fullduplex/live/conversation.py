@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from fullduplex.errors import FullduplexError
 from fullduplex.events import Event
 from fullduplex.live.ambient import Ambient
+from fullduplex.live.guard import Guard
 from fullduplex.live.limits import Limits
 from fullduplex.live.scribe import Scribe
 from fullduplex.turns.downstream import Downstream
@@ -30,7 +32,7 @@ _TURN_COMPLETE = LiveServerMessage(server_content=LiveServerContent(turn_complet
 class Conversation:
     """The downward side of one run.
 
-    `last_speech` tells when the user's latest speech came in and went up (seconds); `follow` is given what was shown.
+    `last_speech` tells when the user's latest speech came in and went up (seconds).
     """
 
     def __init__(
@@ -49,7 +51,8 @@ class Conversation:
         self._latency = LatencyMeter()
         self._latest = 0.0
         self._patience: asyncio.TimerHandle | None = None
-        self.follow: Callable[[list[Event]], None] | None = None
+        self._guard: Guard | None = None
+        self._followers: list[Callable[[list[Event]], None]] = []
         self.last_speech: Callable[[], tuple[float, float] | None] = lambda: None
         self.said: set[str] = set()
         """Ids of the events that hold what the model has said in its present turn."""
@@ -62,8 +65,26 @@ class Conversation:
     def begin(self, downstream: Downstream) -> None:
         """Another agent's part begins."""
         self._downstream = downstream
-        self.follow = None
+        self._followers = []
         self.said.clear()
+
+    def follow(self, follower: Callable[[list[Event]], None]) -> None:
+        """Gives `follower` what the model says in this part, as it comes."""
+        self._followers.append(follower)
+
+    @contextlib.contextmanager
+    def guarded(self, guard: Guard | None) -> Iterator[None]:
+        """While in here, what the model says goes through `guard`."""
+        if guard is not None and guard.only_watches:
+            self.follow(guard.watch)
+        else:
+            self._guard = guard
+        try:
+            yield
+        finally:
+            self._guard = None
+            if guard is not None:
+                guard.close()
 
     def hand_over(self, *, input_comes_again: bool) -> None:
         """The agent's part is over. If it has said something in this turn, its turn ends here.
@@ -87,17 +108,32 @@ class Conversation:
         events = self._downstream.feed(message, now)
         if not was_in_turn and self._downstream.in_turn:
             self.said.clear()
+        show = self.deliver if self._guard is None else self._hold
         for event in events:
-            self._show(event, now)
-        if self.follow is not None:
-            self.follow(events)
+            show(event, now)
+        for follow in self._followers:
+            follow(events)
         if self._limits is not None:
             self._limits.hear(message)
         return events
 
     def show(self, event: Event) -> None:
         """Shows an event that is the run's own, and none of the model's."""
-        self._show(event, max(self._ambient.now(), self._latest))
+        self.deliver(event, self.now())
+
+    def relay(self, event: Event) -> None:
+        """Shows an event that is not the model's, such as a tool's answer, behind what the model said before."""
+        if self._guard is None:
+            self._scribe.show(event)
+        else:
+            self._guard.later(functools.partial(self._scribe.show, event))
+
+    def note(self, event: Event) -> None:
+        """Has the session keep an event of the user's side, behind what the model said before."""
+        if self._guard is None:
+            self._scribe.note(event)
+        else:
+            self._guard.later(functools.partial(self._scribe.note, event))
 
     def interrupt(self) -> None:
         """The user wants silence: the answer ends here, whatever the model goes on to say."""
@@ -116,13 +152,13 @@ class Conversation:
 
     def finish_input(self) -> bool:
         """Finishes what the user was saying, because the model answers it; whether the session has the words now."""
-        if self._scribe.holds_back:
+        if self._scribe.holds_back or (self._guard is not None and self._guard.holds):
             return False
         events = self._downstream.finish_input(self._ambient.now())
         for event in events:
             self._scribe.show(event)
-        if self.follow is not None:
-            self.follow(events)
+        for follow in self._followers:
+            follow(events)
         return bool(events)
 
     def break_off(self, *, input_comes_again: bool) -> set[str]:
@@ -133,23 +169,40 @@ class Conversation:
         in_turn = self._downstream.in_turn
         if input_comes_again:
             self._downstream.forget_input()
-        for event in (events := self._downstream.finish(self._ambient.now())):
-            self._note_words(event)
-            self._scribe.show(event)
-        if self.follow is not None:
-            self.follow(events)
+        events = self._downstream.finish(self._ambient.now())
+        for event in events:
+            if self._guard is None:
+                self._note_words(event)
+                self._scribe.show(event)
+            else:
+                self._note_said(event)
+                self._guard.follow(event, self.now())
+        for follow in self._followers:
+            follow(events)
+        if self._guard is None:
+            self._close_off()
+        else:
+            self._guard.later(self._close_off)
+        return self.said if in_turn else set()
+
+    def _close_off(self) -> None:
         self._latency.interrupted()
         self._settle()
         self._scribe.release()
-        return self.said if in_turn else set()
 
     def end(self) -> None:
         """The run is over."""
         with contextlib.suppress(FullduplexError):
             self.break_off(input_comes_again=False)
 
+    async def emptied(self) -> None:
+        """Returns when nothing is held back any more."""
+        if self._guard is not None:
+            await self._guard.emptied()
+
     async def kept(self) -> None:
         """Returns when all that has happened is in the session."""
+        await self.emptied()
         self._settle()
         while not self._scribe.is_settled:
             await self._scribe.settled()
@@ -164,7 +217,17 @@ class Conversation:
         if (latency := self._latency.report(times)) is not None:
             self._scribe.show(self.event(latency=latency))
 
-    def _show(self, event: Event, now: float) -> None:
+    def _hold(self, event: Event, now: float) -> None:
+        assert self._guard is not None
+        self._note_said(event)
+        self._guard.take(event, now)
+
+    def now(self) -> float:
+        """The time, which does not go back."""
+        return max(self._ambient.now(), self._latest)
+
+    def deliver(self, event: Event, now: float) -> None:
+        """Shows an event of the model's, and follows it to the user's ear."""
         content = event.content
         blob = content.parts[0].inline_data if content is not None and content.parts else None
         if blob is not None and blob.data and event.author != "user":
@@ -186,6 +249,11 @@ class Conversation:
         spoken = event.output_transcription
         if spoken is not None:
             self._cursor.said(spoken, not event.partial)
+        if self._guard is None:
+            self._note_said(event)
+
+    def _note_said(self, event: Event) -> None:
+        spoken = event.output_transcription
         written = event.content is not None and event.content.text and event.author != "user"
         if not event.partial and (spoken is not None or written):
             self.said.add(event.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.errors import FullduplexError, InvalidConfig, ModelError
 from fullduplex.events import Event
 from fullduplex.live.channel import Channel
+from fullduplex.live.guard import Guard
 from fullduplex.live.outcome import OVER, Outcome, outcome_of
 from fullduplex.live.screening import Screening, excuse
 from fullduplex.live.setup import Setup
@@ -41,6 +43,7 @@ class Part:
     ) -> None:
         self._ctx = ctx
         self._agent = agent
+        self._model = model
         self._channel = channel
         self._wiring = wiring
         self._setup = setup
@@ -57,7 +60,7 @@ class Part:
             tools=tools,
             group=wiring.group,
             event=self._event,
-            show=channel.scribe.show,
+            show=channel.conversation.relay,
             answer=channel.answers.give,
             update=channel.answers.update,
             new_id=wiring.ambient.new_id,
@@ -94,6 +97,8 @@ class Part:
         model = wiring.resolve(chosen) if isinstance(chosen, str) else chosen
         if not isinstance(model, LiveModel):
             raise InvalidConfig(f"agent `{agent.name}`: {type(model).__name__} is a text model, which cannot run live")
+        if agent.speech_guard is not None and ctx.run_config.output_audio_transcription is None:
+            raise InvalidConfig(f"agent `{agent.name}`: speech_guard needs output_audio_transcription")
         tools = await agent.all_tools(ReadonlyContext(ctx), live=True)
         setup = await Setup.of(ctx, agent, model.model, tools)
         return cls(ctx, agent, channel, wiring, model=model, setup=setup, tools=tools, is_first=is_first, called=called)
@@ -103,15 +108,21 @@ class Part:
         if self._ctx.end_invocation:
             return OVER
         screening = self._begin()
+        with self._channel.conversation.guarded(self._guard()):
+            return await self._play(screening)
+
+    async def _play(self, screening: Screening | None) -> Outcome:
+        conversation = self._channel.conversation
         lines = asyncio.create_task(self._supervisor.run(), name=f"part of {self._agent.name}")
         try:
             ends: set[asyncio.Future[Any]] = {lines, self._decided}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if not lines.done():
-                self._channel.conversation.hand_over(input_comes_again=self._channel.uplink.backlog.speech)
+                conversation.hand_over(input_comes_again=self._channel.uplink.backlog.speech)
         finally:
             lines.cancel()
             await asyncio.wait([lines])
+        await conversation.emptied()
         error = lines.exception() if not lines.cancelled() else None
         if error is not None and not await self._is_excused(error):
             raise error
@@ -123,6 +134,22 @@ class Part:
             await screening.drain(deadline_s)
         return outcome
 
+    def _guard(self) -> Guard | None:
+        options = self._agent.speech_guard
+        if options is None:
+            return None
+        conversation = self._channel.conversation
+        return Guard(
+            options,
+            words_first=self._model.words_first,
+            show=conversation.deliver,
+            now=conversation.now,
+            stop=self._supervisor.silence,
+            instead=self._supervisor.say,
+            tell=functools.partial(conversation.tell, lives_on=True),
+            fail=self._ctx.stop.ask,
+        )
+
     def _screening(self) -> Screening | None:
         supervisor = self._supervisor
         return Screening.of(
@@ -131,7 +158,7 @@ class Part:
             question=self._setup.question,
             conversation=self._channel.conversation,
             group=self._wiring.group,
-            note=self._channel.scribe.note,
+            note=self._channel.conversation.note,
             interrupt=supervisor.interrupt,
             mute=supervisor.mute,
         )

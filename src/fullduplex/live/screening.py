@@ -80,7 +80,7 @@ class Screening:
         """The screening that follows `conversation`; None where nobody has anything to judge."""
         screening = cls(ctx, agent, conversation=conversation, **rest)
         if screening._input or screening._output:
-            conversation.follow = screening.follow
+            conversation.follow(screening.follow)
         elif not ctx.plugins.wants("on_user_message_callback"):
             return None
         return screening

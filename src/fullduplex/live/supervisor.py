@@ -13,7 +13,7 @@ from collections.abc import Coroutine
 
 from fullduplex.agents.contexts import InvocationContext
 from fullduplex.agents.llm_agent import LlmAgent
-from fullduplex.errors import ConnectionLost, ModelError
+from fullduplex.errors import ConnectionLost, InvalidInput, ModelError
 from fullduplex.events import Event
 from fullduplex.live.ambient import Ambient
 from fullduplex.live.briefing import Handle, brief
@@ -29,9 +29,12 @@ from fullduplex.live.setup import Setup
 from fullduplex.live.tool_runner import ToolRunner
 from fullduplex.models.base import LiveModel
 from fullduplex.requests import LiveRequest
+from fullduplex.types.content import Content, Part
 from fullduplex.types.live import LiveServerContent, LiveServerMessage, LiveServerSessionResumptionUpdate
 
 logger = logging.getLogger(__name__)
+
+_INSTEAD = "(Your last answer was stopped before the user heard all of it. The user was told instead: {words})"
 
 
 class Supervisor:
@@ -116,6 +119,39 @@ class Supervisor:
         self._line.muted = True
         self._interrupted = True
         self._begin(self._ask_for_silence(self._line), "interruption")
+
+    def silence(self, to_come: bool) -> None:
+        """As `interrupt`; silences, too, an answer that was given and may still be heard, or one that is `to_come`."""
+        if self._line is not None and self._conversation.in_turn:
+            self.interrupt()
+            return
+        self._conversation.interrupt()
+        if to_come:
+            self.mute(True)
+
+    def say(self, words: str) -> None:
+        """Says `words` in the agent's name, in place of an answer that was silenced: aloud if the backend can."""
+        if self._line is None:
+            self._write(words)
+        else:
+            self._begin(self._say(self._line, words), "fallback")
+
+    async def _say(self, line: Line, words: str) -> None:
+        try:
+            if await line.connection.speak(words):
+                return
+        except ModelError as error:
+            logger.debug("nobody is there to say it: %s", error)
+        self._write(words)
+        told = Content(role="user", parts=[Part(text=_INSTEAD.format(words=words))])
+        try:
+            await line.connection.send_content(told, turn_complete=False)
+        except (ModelError, InvalidInput) as error:
+            logger.debug("the model could not be told of it: %s", error)
+
+    def _write(self, words: str) -> None:
+        content = Content(role="model", parts=[Part(text=words)])
+        self._conversation.show(self._conversation.event(content=content, turn_complete=True))
 
     def mute(self, muted: bool) -> None:
         """Keeps the answer that is to come from being heard, to the end of its turn; or no longer does."""

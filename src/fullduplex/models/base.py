@@ -75,6 +75,13 @@ class LiveConnection(ABC):
         request = f"(The user has just joined. Open the conversation: say exactly this, and nothing else.)\n{words}"
         await self.send_content(Content(role="user", parts=[Part(text=request)]))
 
+    async def speak(self, words: str) -> bool:
+        """Has the model's voice say `words` and nothing else, as a turn of its own.
+
+        False when the backend cannot put words into its model's mouth: then nothing was sent.
+        """
+        return False
+
     @abstractmethod
     async def interrupt(self) -> None:
         """Stops the answer that is being given, if the backend can be told so; else nothing happens."""
@@ -131,6 +138,8 @@ class LiveModel(ABC):
 
     model: str
     speech_config: SpeechConfig | None = None
+    words_first: bool = False
+    """Whether each word of the output transcription comes before its sound."""
 
     @abstractmethod
     def connect(self, request: ConnectRequest) -> AbstractAsyncContextManager[LiveConnection]:

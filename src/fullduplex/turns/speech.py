@@ -123,6 +123,16 @@ class Speech:
         return knots
 
 
+def covers(transcription: Transcription, sent: float) -> float:
+    """Up to which second the backend's own word times tell all that is said in `sent` seconds of audio; 0 without any.
+
+    The last word of an unfinished transcript may go on in the next piece.
+    """
+    words = transcription.words if sent else None  # without audio these may be late words of the last answer
+    knots = _timed(transcription.text or "", words, sent) if words else []
+    return knots[-1 if transcription.finished else -2].time if knots else 0.0
+
+
 def _pace(knots: list[Knot]) -> float:
     """Characters a second: as they were spoken so far, or the usual, if there were too few to tell."""
     spoken = knots[-1].time - knots[0].time

@@ -65,6 +65,7 @@ class Cascade(LiveModel):
         engines: Engines | None = None,
     ) -> None:
         self.model = model
+        self.words_first = True
         self.speech_config = None if speech_config is None else SpeechConfig.model_validate(speech_config)
         self._engines = engines
 
@@ -173,8 +174,13 @@ class CascadeConnection(LiveConnection):
 
     async def greet(self, words: str) -> None:
         """Says the words themselves."""
+        await self.speak(words)
+
+    async def speak(self, words: str) -> bool:
+        """See `LiveConnection`."""
         self._check_open()
         self._begin(self._say(words))
+        return True
 
     async def interrupt(self) -> None:
         """Falls silent at once."""

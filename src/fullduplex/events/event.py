@@ -5,8 +5,10 @@ Which events are kept in a session is decided in `turns.journal`; this module on
 
 from __future__ import annotations
 
-import random
+import itertools
+import os
 import time
+import uuid
 from typing import Any
 
 import msgspec
@@ -28,6 +30,24 @@ from fullduplex.types.struct import Message, coerce
 
 def _nothing() -> str:
     return ""
+
+
+class _Ids:
+    """Where this process takes its event ids from."""
+
+    def __init__(self) -> None:
+        self.draw()
+
+    def draw(self) -> None:
+        """Begins a series that nobody else has."""
+        drawn = uuid.uuid4()
+        self.head = str(drawn)[:24]
+        self.count = itertools.count(drawn.node >> 1)
+
+
+_ids = _Ids()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ids.draw)
 
 
 class NodeInfo(Message):
@@ -94,10 +114,8 @@ class Event(Message):
 
     @staticmethod
     def new_id() -> str:
-        """A fresh event id: a random UUID, drawn without asking the system for every one (ids are no secrets)."""
-        digits = f"{random.getrandbits(128):032x}"
-        variant = "89ab"[int(digits[16], 16) & 3]
-        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+        """A fresh event id: a UUID of which the process draws the head once and counts the rest (ids are no secrets)."""
+        return f"{_ids.head}{next(_ids.count):012x}"
 
     def get_function_calls(self) -> list[FunctionCall]:
         """The tool calls in this event, in order."""

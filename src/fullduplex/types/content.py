@@ -6,6 +6,7 @@ live connection wraps around them is in `live`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -191,9 +192,8 @@ class Tool(Message):
     retrieval: dict[str, Any] | None = None
 
 
-def empty() -> dict[str, Any]:
-    """A new dict; a named factory, so that an empty one is still written in JSON."""
-    return {}
-
+empty: Callable[[], dict[str, Any]] = {}.copy
+"""Gives a new dict. As a factory other than `dict`, so that an empty one is still written in JSON; built in, because every
+event has four of them."""
 
 ALWAYS_DICT = msgspec.field(default_factory=empty)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 
 from fullduplex.agents.contexts import InvocationContext
 from fullduplex.events import Event
@@ -32,9 +31,6 @@ class Engine:
         """Where time, ids and chance come from."""
         return self._ambient
 
-    async def run(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
+    def run(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         """The events of `ctx.agent`'s run. Raises what its instruction raises, before anything connects."""
-        conductor = Conductor(ctx=ctx, resolve=self._resolve, ambient=self._ambient, settings=self._settings)
-        async with aclosing(conductor.events()) as events:
-            async for event in events:
-                yield event
+        return Conductor(ctx=ctx, resolve=self._resolve, ambient=self._ambient, settings=self._settings).events()

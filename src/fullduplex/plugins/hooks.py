@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from fullduplex.agents.contexts import InvocationContext
 
 
-async def around(
-    ctx: InvocationContext, events: Callable[[], AsyncGenerator[Event, None]]
-) -> AsyncGenerator[Event, None]:
+def around(ctx: InvocationContext, events: Callable[[], AsyncGenerator[Event, None]]) -> AsyncGenerator[Event, None]:
     """A run's `events` with the plugins' hooks around them. Content of `before_run_callback` stands in their place.
 
     `after_run_callback` is called however the run ends, unless it fails: then `on_run_error_callback` is.
     """
+    return _around(ctx, events) if ctx.plugins.plugins else events()  # no layer for every chunk to go through
+
+
+async def _around(
+    ctx: InvocationContext, events: Callable[[], AsyncGenerator[Event, None]]
+) -> AsyncGenerator[Event, None]:
     try:
         opening = await ctx.plugins.first("before_run_callback", invocation_context=ctx)
         if opening is not None:

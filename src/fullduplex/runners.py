@@ -11,13 +11,12 @@ import warnings
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing
 from typing import Any, Literal, NamedTuple, Self
-from weakref import WeakValueDictionary
 
 from fullduplex.agents.base import BaseAgent
 from fullduplex.agents.contexts import AgentEngine, InvocationContext, Stop
 from fullduplex.agents.llm_agent import LlmAgent
-from fullduplex.agents.once import Once
 from fullduplex.agents.run_config import RunConfig
+from fullduplex.agents.succession import present_agent
 from fullduplex.apps import App
 from fullduplex.artifacts import BaseArtifactService, InMemoryArtifactService
 from fullduplex.errors import InvalidInput, SessionBusy, SessionNotFoundError
@@ -89,7 +88,6 @@ class Runner:
         self._text_engine = text_engine or TextEngine(resolve=resolve_text)
         self._nested = Nested(self._text_engine)
         self._live: dict[tuple[str, str], _Held] = {}
-        self._once: WeakValueDictionary[tuple[str, str], Once] = WeakValueDictionary()
 
     async def __aenter__(self) -> Self:
         return self
@@ -136,7 +134,8 @@ class Runner:
             ctx = self._context(
                 session, run_config, engine=self._engine, live_request_queue=live_request_queue, stop=stop
             )
-            async with aclosing(hooks.around(ctx, lambda: self.agent.run_live(ctx))) as events:
+            agent = present_agent(self.agent, session.events)
+            async with aclosing(hooks.around(ctx, lambda: agent.run_live(ctx))) as events:
                 async for event in events:
                     yield event
         finally:
@@ -215,7 +214,6 @@ class Runner:
             memory_service=self.memory_service,
             credential_service=self.credential_service,
             plugins=self.plugins,
-            once=self._once.setdefault((session.user_id, session.id), Once()),
             nested_runs=self._nested,
             llm_calls=CallLimit(run_config.max_llm_calls),
             **of_run,

@@ -1,8 +1,8 @@
 """What a connection that takes over is told of the session: what happened since the point that it remembers.
 
 A connection that goes on from a handle remembers all up to that handle; a fresh one remembers nothing. Told is what was
-said and done to its end. An answer that the loss cut off is left out, so that its question is answered anew; so is a
-call until its tool has answered.
+said and done to its end, by this agent and, quoted, by others. An answer that the loss cut off is left out, so that its
+question is answered anew; so is a call until its tool has answered.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from fullduplex.events import Event
+from fullduplex.tools.flow import COMPLETED
 from fullduplex.turns.history import contents_of
+from fullduplex.turns.quoting import is_others
+from fullduplex.turns.recall import on_branch
 from fullduplex.types.content import Content, FunctionResponse, Part
 
 
@@ -27,6 +30,18 @@ class Handle:
 
 
 @dataclass(frozen=True)
+class Reader:
+    """Through whose eyes a session is read: an agent on a branch, which of other agents is told in quotations.
+
+    With `only_open` it is told no more than what was said in that run and is not answered yet.
+    """
+
+    agent: str | None = None
+    branch: str | None = None
+    only_open: str | None = None
+
+
+@dataclass(frozen=True)
 class Briefing:
     """Turns to be told, oldest first, and whether the model is to answer the last of them."""
 
@@ -38,6 +53,7 @@ def brief(
     events: Sequence[Event],
     *,
     since: Handle | None,
+    reader: Reader = Reader(),
     cut_off: Collection[str] = (),
     elsewhere: Collection[str] = (),
     running: Collection[str] = (),
@@ -48,13 +64,46 @@ def brief(
     since, else they are left out. `elsewhere` holds the ids of what the connection learns in another way, and `running`
     the calls whose tools work: the model is asked nothing until they have answered, unless the user went on meanwhile.
     """
-    news = [event for event in _after(events, since) if event.id not in elsewhere]
+    news = [event for event in on_branch(_after(events, since), reader.branch) if event.id not in elsewhere]
+    if reader.only_open is not None:
+        news = _open(news, reader.only_open)
     answered = {answer.id for event in events for answer in event.get_function_responses()}
-    contents = _told(events, news, answered)
-    if contents and contents[-1].role == "model" and cut_off:
-        contents = _told(events, _without_rest(news, cut_off), answered)
-    asked = bool(contents) and contents[-1].role != "model"
-    return Briefing(contents, open_question=asked and not _is_working(news, running))
+    told = _told(events, news, answered)
+    if cut_off and not _asks(told, reader.agent):
+        told = _told(events, _without_rest(news, cut_off), answered)
+    asks = _asks(told, reader.agent)
+    contents = contents_of(told, agent=reader.agent) if asks or reader.only_open is None else []
+    return Briefing(contents, open_question=asks and not _is_working(news, running))
+
+
+def _asks(told: Sequence[Event], agent: str | None) -> bool:
+    """Whether the last that was said is for `agent` to answer: the user's, or that another agent has handed over.
+
+    What that agent said before may have been put into words only afterwards.
+    """
+    spoke: set[str] = set()
+    for event in reversed(told):
+        if agent is not None and is_others(event, agent):
+            if hands_over(event):
+                return spoke <= {event.author}
+            spoke.add(event.author)
+        elif contents := contents_of([event], agent=agent):
+            return not spoke and contents[-1].role != "model"
+    return False
+
+
+def hands_over(event: Event) -> bool:
+    """Whether an agent's part ended with this answer of a tool, so that another agent goes on."""
+    actions = event.actions
+    completed = any(answer.name == COMPLETED for answer in event.get_function_responses())
+    return bool(actions.transfer_to_agent or actions.end_of_agent or actions.escalate or completed)
+
+
+def _open(news: Sequence[Event], run: str) -> list[Event]:
+    """From the user's last words in this run on."""
+    words = (number for number, event in enumerate(news) if event.invocation_id == run and _is_users(event))
+    last = max(words, default=len(news))
+    return list(news[last:])
 
 
 def _is_working(news: Sequence[Event], running: Collection[str | None]) -> bool:
@@ -83,7 +132,7 @@ def _is_users(event: Event) -> bool:
     return event.author == "user" and spoken and not event.get_function_responses()
 
 
-def exchange(events: Sequence[Event], answers: Sequence[FunctionResponse]) -> Briefing:
+def exchange(events: Sequence[Event], answers: Sequence[FunctionResponse], reader: Reader = Reader()) -> Briefing:
     """Calls and their answers as turns, for a model that does not know of the calls; empty if the session does not
     either. The question is open unless the user has gone on since the calls."""
     ids = {answer.id for answer in answers}
@@ -92,7 +141,8 @@ def exchange(events: Sequence[Event], answers: Sequence[FunctionResponse]) -> Br
         return Briefing([], open_question=False)
     answer = Event(content=Content(role="user", parts=[Part(function_response=one) for one in answers]))
     told = [event for event in (_finished(one, ids) for one in called) if event is not None]
-    return Briefing(contents_of([*told, answer]), open_question=_is_working(events, ids))
+    answer.author = called[-1].author
+    return Briefing(contents_of([*told, answer], agent=reader.agent), open_question=_is_working(events, ids))
 
 
 def _after(events: Sequence[Event], since: Handle | None) -> Sequence[Event]:
@@ -102,9 +152,10 @@ def _after(events: Sequence[Event], since: Handle | None) -> Sequence[Event]:
     return events[next(covered, -1) + 1 :]
 
 
-def _told(events: Sequence[Event], news: Sequence[Event], answered: Collection[str | None]) -> list[Content]:
+def _told(events: Sequence[Event], news: Sequence[Event], answered: Collection[str | None]) -> list[Event]:
+    """`news` without what is unfinished, and with the calls that its answers belong to."""
     told = [event for event in (_finished(one, answered) for one in news) if event is not None]
-    return contents_of(_with_calls(events, told))
+    return _with_calls(events, told)
 
 
 def _finished(event: Event, answered: Collection[str | None]) -> Event | None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from fullduplex.agents.run_config import ContextFallback
 from fullduplex.events import Event
-from fullduplex.live.briefing import brief
+from fullduplex.live.briefing import Reader, brief
 from fullduplex.turns import context
 from fullduplex.turns.summary import extract
 from fullduplex.types.content import Content
@@ -24,10 +24,11 @@ SUMMARY_DEADLINE_S = 5.0
 
 
 class Compression:
-    """The context of one run."""
+    """The context of one agent's part."""
 
-    def __init__(self, settings: ContextFallback) -> None:
+    def __init__(self, settings: ContextFallback, reader: Reader) -> None:
         self._settings = settings
+        self._reader = reader
         self._prompt_tokens: int | None = None
 
     def used(self, prompt_tokens: int | None) -> None:
@@ -38,7 +39,7 @@ class Compression:
         """Whether the context has grown to the trigger, and the conversation can be told in less."""
         if self._prompt_tokens is not None and self._prompt_tokens < self._settings.trigger_tokens:
             return False
-        contents = brief(events, since=None).contents
+        contents = brief(events, since=None, reader=self._reader).contents
         grown = self._prompt_tokens or context.estimate_tokens(contents)
         return grown >= self._settings.trigger_tokens and self._cut(contents) is not None
 

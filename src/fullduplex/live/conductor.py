@@ -20,6 +20,7 @@ from fullduplex.live.editor import Editor
 from fullduplex.live.limits import Limits
 from fullduplex.live.outbox import Outbox
 from fullduplex.live.recorder import Recorder
+from fullduplex.live.relay import Relay
 from fullduplex.live.settings import LiveSettings
 from fullduplex.live.stage import Stage
 from fullduplex.live.unwinding import first_error, raise_first
@@ -50,12 +51,13 @@ class Conductor:
         self._ambient = ambient
         self._settings = settings
         self._outbox = Outbox()
+        self._relay = Relay(self._outbox)
         self._recorder = Recorder.of(ctx, ambient)
         self._scribe = Editor.of(
             ctx,
             session=ctx.session,
             service=ctx.session_service,
-            outbox=self._outbox,
+            outbox=self._relay,
             custom_metadata=ctx.run_config.custom_metadata,
             now=ambient.now,
             recorder=self._recorder,
@@ -120,8 +122,8 @@ class Conductor:
                     self._ctx.stop.done.set()
 
     async def _converse(self, group: asyncio.TaskGroup) -> None:
-        wiring = Wiring(self._resolve, self._ambient, self._settings, group)
-        self._stage = Stage(self._channel, wiring)
+        wiring = Wiring(self._resolve, self._ambient, self._settings, group, self._relay)
+        self._stage = Stage(self._ctx, self._channel, wiring)
         if self._ctx.run_config.save_live_blob and self._ctx.artifact_service is None:
             missing = "save_live_blob: the runner has no artifact_service, so nothing is recorded"
             self._channel.warn(FullduplexError(missing, code="recording_failed"))

@@ -40,7 +40,7 @@ OVER = Outcome(Ending.OVER)
 DONE = Outcome(Ending.COMPLETED)
 
 
-def outcome_of(event: Event, agent: BaseAgent) -> Outcome | None:
+def outcome_of(event: Event, agent: BaseAgent, *, in_loop: bool) -> Outcome | None:
     """What an event with tools' answers means for `agent`'s part; None when it goes on."""
     actions = event.actions
     if actions.transfer_to_agent:
@@ -48,7 +48,7 @@ def outcome_of(event: Event, agent: BaseAgent) -> Outcome | None:
         if target is not None and target is not agent:
             return Outcome(Ending.TRANSFERRED, target)
         logger.warning("agent %s cannot transfer to %s", agent.name, actions.transfer_to_agent)
-    if actions.escalate:
+    if actions.escalate and in_loop:
         return Outcome(Ending.ESCALATED)
     completed = (answer for answer in event.get_function_responses() if answer.name == COMPLETED)
     if actions.end_of_agent or any("error" not in (answer.response or {}) for answer in completed):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable
 from typing import Any
 
 from fullduplex.agents.contexts import InvocationContext, ReadonlyContext
@@ -14,6 +13,7 @@ from fullduplex.events import Event
 from fullduplex.live.channel import Channel
 from fullduplex.live.guard import Guard
 from fullduplex.live.outcome import OVER, Outcome, outcome_of
+from fullduplex.live.prompter import Prompter
 from fullduplex.live.screening import Screening, excuse
 from fullduplex.live.setup import Setup
 from fullduplex.live.supervisor import Supervisor
@@ -22,11 +22,13 @@ from fullduplex.live.wiring import Wiring
 from fullduplex.models.base import LiveModel
 from fullduplex.tools.base import BaseTool
 from fullduplex.turns.downstream import Downstream
-from fullduplex.types.content import FunctionCall
 
 
 class Part:
-    """A part that may be prepared long before it is played, and thrown away if it never is."""
+    """A part that may be prepared before it is played, and thrown away if it never is.
+
+    `is_first`: it begins the run. `in_loop`: there is a loop for it to end.
+    """
 
     def __init__(
         self,
@@ -38,8 +40,9 @@ class Part:
         model: LiveModel,
         setup: Setup,
         tools: list[BaseTool],
+        prompter: Prompter,
         is_first: bool,
-        called: Callable[[list[FunctionCall]], None],
+        in_loop: bool,
     ) -> None:
         self._ctx = ctx
         self._agent = agent
@@ -64,7 +67,7 @@ class Part:
             answer=channel.answers.give,
             update=channel.answers.update,
             new_id=wiring.ambient.new_id,
-            called=called,
+            called=functools.partial(prompter.called, agent),
             acted=self._acted,
         )
         self._supervisor = Supervisor(
@@ -78,7 +81,10 @@ class Part:
             ambient=wiring.ambient,
             settings=wiring.settings,
             is_first=is_first,
+            withdrawn=prompter.settled,
         )
+        self._prompter = prompter
+        self._in_loop = in_loop
         self._decided: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
     @classmethod
@@ -88,9 +94,7 @@ class Part:
         agent: LlmAgent,
         channel: Channel,
         wiring: Wiring,
-        *,
-        is_first: bool,
-        called: Callable[[list[FunctionCall]], None],
+        **where: Any,
     ) -> Part:
         """Finds the model and the tools and resolves the instruction; raises what is wrong with any of them."""
         chosen = agent.canonical_model
@@ -101,7 +105,15 @@ class Part:
             raise InvalidConfig(f"agent `{agent.name}`: speech_guard needs output_audio_transcription")
         tools = await agent.all_tools(ReadonlyContext(ctx), live=True)
         setup = await Setup.of(ctx, agent, model.model, tools)
-        return cls(ctx, agent, channel, wiring, model=model, setup=setup, tools=tools, is_first=is_first, called=called)
+        return cls(ctx, agent, channel, wiring, model=model, setup=setup, tools=tools, **where)
+
+    def prepare(self) -> None:
+        """Opens the line to the model ahead of time."""
+        self._supervisor.prepare()
+
+    def discard(self) -> None:
+        """The part will not be played after all."""
+        self._supervisor.discard()
 
     async def play(self) -> Outcome:
         """The part, to its end. Cancelling it leaves no line behind."""
@@ -126,13 +138,16 @@ class Part:
         error = lines.exception() if not lines.cancelled() else None
         if error is not None and not await self._is_excused(error):
             raise error
-        outcome = self._decided.result() if self._decided.done() else OVER
-        hung_up = outcome is OVER and self._channel.queue.closed
-        deadline_s = self._wiring.settings.tool_deadline_s if hung_up else 0.0
+        if self._decided.done():  # who goes on does not wait for tools that are slow to stop
+            self._wiring.group.create_task(self._drain(screening, 0.0), name=f"end of {self._agent.name}'s tools")
+            return self._decided.result()
+        await self._drain(screening, self._wiring.settings.tool_deadline_s if self._channel.queue.closed else 0.0)
+        return OVER
+
+    async def _drain(self, screening: Screening | None, deadline_s: float) -> None:
         await self._tools.drain(deadline_s)
         if screening is not None:
             await screening.drain(deadline_s)
-        return outcome
 
     def _guard(self) -> Guard | None:
         options = self._agent.speech_guard
@@ -172,7 +187,7 @@ class Part:
         channel, agent = self._channel, self._agent
         channel.conversation.begin(self._downstream)
         screening = self._screening()
-        channel.uplink.begin(self._tools, screening)
+        channel.uplink.begin(self._tools, screening, self._setup.reader)
         channel.interrupt = self._supervisor.interrupt
         channel.is_begun = True
         if agent.output_key is not None:
@@ -191,6 +206,8 @@ class Part:
         """An event with tools' answers was shown: the part may be over by it."""
         if self._decided.done():
             return
-        outcome = OVER if self._ctx.end_invocation else outcome_of(event, self._agent)
+        outcome = OVER if self._ctx.end_invocation else outcome_of(event, self._agent, in_loop=self._in_loop)
         if outcome is not None:
             self._decided.set_result(outcome)
+        else:
+            self._prompter.settled([answer.id or "" for answer in event.get_function_responses()])

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from fullduplex.errors import FullduplexError
 from fullduplex.events import Event
-from fullduplex.live.outbox import Outbox
 from fullduplex.live.recorder import Recorder
+from fullduplex.live.relay import Relay
 from fullduplex.sessions import BaseSessionService, Session
 from fullduplex.turns.journal import Journal
 from fullduplex.turns.output import Output
@@ -45,7 +45,7 @@ class Scribe:
         *,
         session: Session,
         service: BaseSessionService,
-        outbox: Outbox,
+        outbox: Relay,
         custom_metadata: dict[str, Any] | None,
         now: Callable[[], float],
         recorder: Recorder | None = None,

@@ -9,13 +9,14 @@ from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.agents.run_config import ContextFallback, RunConfig
 from fullduplex.errors import InvalidConfig
 from fullduplex.events import Event
-from fullduplex.live.briefing import Handle, brief
+from fullduplex.live.briefing import Handle, Reader, brief
 from fullduplex.models.base import ConnectRequest
 from fullduplex.models.text import LlmRequest
 from fullduplex.sessions import Session
 from fullduplex.tools.base import BaseTool
 from fullduplex.tools.declared import declared
 from fullduplex.types.config import GenerateContentConfig, LiveConnectConfig, Modality, SessionResumptionConfig
+from fullduplex.types.content import Content
 
 logger = logging.getLogger(__name__)
 
@@ -56,12 +57,14 @@ class Setup:
         system_instruction: str,
         tools: list[BaseTool],
         config: LiveConnectConfig,
+        reader: Reader,
         context_fallback: ContextFallback | None = None,
     ) -> None:
         self._model = model
         self._system_instruction = system_instruction
         self._tools = declared(tools)
         self._config = config
+        self.reader = reader
         self.context_fallback = context_fallback
 
     @classmethod
@@ -76,6 +79,9 @@ class Setup:
             system_instruction=instruction,
             tools=tools,
             config=config,
+            reader=Reader(
+                agent.name, ctx.branch, only_open=ctx.invocation_id if agent.include_contents == "none" else None
+            ),
             context_fallback=ctx.run_config.context_fallback,
         )
 
@@ -100,15 +106,23 @@ class Setup:
             name = handle.name if handle is not None else None
             resumption = (resumption or SessionResumptionConfig()).model_copy(update={"handle": name})
             config = config.model_copy(update={"session_resumption": resumption})
-        told_now = first and handle is None and self.context_fallback is None
+        history = self._told_at_once(session) if first and handle is None else None
         return ConnectRequest(
             model=self._model,
             system_instruction=self._system_instruction,
             tools=self._tools,
-            history=brief(session.events, since=None).contents if told_now else [],
+            history=history or [],
             config=config,
-            history_follows=not told_now,
+            history_follows=history is None,
         )
+
+    def _told_at_once(self, session: Session) -> list[Content] | None:
+        """The session, if it can be told as it is: then its last turn's role says whether the model is to answer."""
+        if self.context_fallback is not None:
+            return None
+        news = brief(session.events, since=None, reader=self.reader)
+        asks = bool(news.contents) and news.contents[-1].role != "model"
+        return news.contents if news.open_question is asks else None
 
 
 def _issues(event: Event, handle: str) -> bool:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from fullduplex.agents.callbacks import after_agent, after_agent_quietly, agent_failed, before_agent
+import asyncio
+import functools
+from collections.abc import Sequence
+
+from fullduplex.agents.base import BaseAgent
+from fullduplex.agents.callbacks import after_agent, after_agent_quietly, agent_failed, before_agent, is_awaited
 from fullduplex.agents.contexts import InvocationContext
 from fullduplex.agents.llm_agent import LlmAgent
+from fullduplex.agents.workflow import LoopAgent, SequentialAgent, WorkflowAgent
 from fullduplex.events import Event
 from fullduplex.live.channel import Channel
-from fullduplex.live.outcome import DONE, Ending, Outcome
+from fullduplex.live.director import Director
+from fullduplex.live.outcome import DONE, OVER, Ending, Outcome
 from fullduplex.live.part import Part
+from fullduplex.live.prompter import Prompter
 from fullduplex.live.wiring import Wiring
 
 _SKIPPED = Outcome(Ending.SKIPPED)
@@ -17,11 +25,18 @@ _SKIPPED = Outcome(Ending.SKIPPED)
 class Stage:
     """The agents of one channel. Those that have begun and not ended stand on a stack, the one at work on top."""
 
-    def __init__(self, channel: Channel, wiring: Wiring) -> None:
+    def __init__(self, ctx: InvocationContext, channel: Channel, wiring: Wiring) -> None:
         self._channel = channel
         self._wiring = wiring
         self._begun: list[InvocationContext] = []
         self._is_first = True
+        self._loops = 0
+        self._prompter = Prompter(
+            channel,
+            ctx.session,
+            make=lambda agent: self._part(self._begun[-1].for_agent(agent), agent),
+            may_prepare=lambda agent: not is_awaited(ctx.for_agent(agent)),
+        )
 
     async def play(self, ctx: InvocationContext) -> Outcome:
         """`ctx.agent`'s part, and the parts of those that it hands over to, however many.
@@ -41,9 +56,10 @@ class Stage:
                     await self._end()
                 return DONE if outcome is _SKIPPED else outcome
 
-    async def leave(self, error: Exception | None) -> None:
-        """The run ends before the agents have ended: because of `error`, or because nobody waits for more."""
-        while self._begun:
+    async def leave(self, error: Exception | None, bottom: int = 0) -> None:
+        """The agents above `bottom` end before their time: because of `error`, or because nobody waits for more."""
+        self._prompter.close()
+        while len(self._begun) > bottom:
             ctx = self._begun.pop()
             if error is not None:
                 await agent_failed(ctx, error)
@@ -58,20 +74,78 @@ class Stage:
                 return _SKIPPED
             await self._channel.conversation.kept()  # the instruction may want the state as it is now
         self._begun.append(ctx)
-        return await self._act(ctx)
+        return await (self._direct(ctx) if _is_directed(ctx.agent) else self._act(ctx))
 
     async def _end(self) -> None:
         self._show(await after_agent(self._begun.pop()))
-
-    async def _act(self, ctx: InvocationContext) -> Outcome:
-        agent = ctx.agent
-        if not isinstance(agent, LlmAgent):
-            raise NotImplementedError(f"{type(agent).__name__} does not run live")
-        is_first, self._is_first = self._is_first, False
-        part = await Part.of(ctx, agent, self._channel, self._wiring, is_first=is_first, called=lambda _: None)
-        return await part.play()
 
     def _show(self, event: Event | None) -> None:
         if event is not None:
             self._channel.scribe.show(event)
             self._channel.scribe.release()
+
+    # -- each kind of agent ---------------------------------------------------------------------------------------
+
+    async def _act(self, ctx: InvocationContext) -> Outcome:
+        agent = ctx.agent
+        if isinstance(agent, LlmAgent):
+            part = await self._prompter.take(agent) or await self._part(ctx, agent)
+            return await part.play()
+        if isinstance(agent, SequentialAgent):
+            return await self._in_turn(ctx, agent.sub_agents)
+        if isinstance(agent, LoopAgent):
+            return await self._loop(ctx, agent)
+        raise NotImplementedError(f"{type(agent).__name__} does not run live")
+
+    async def _direct(self, ctx: InvocationContext) -> Outcome:
+        director = Director(
+            ctx,
+            self._channel,
+            self._wiring.relay,
+            play=self.play,
+            act=self._act,
+            leave=functools.partial(self.leave, bottom=len(self._begun)),
+        )
+        return await director.direct()
+
+    async def _part(self, ctx: InvocationContext, agent: LlmAgent) -> Part:
+        is_first, self._is_first = self._is_first, False
+        return await Part.of(
+            ctx,
+            agent,
+            self._channel,
+            self._wiring,
+            prompter=self._prompter,
+            is_first=is_first,
+            in_loop=self._loops > 0,
+        )
+
+    async def _in_turn(self, ctx: InvocationContext, agents: Sequence[BaseAgent]) -> Outcome:
+        for agent in agents:
+            outcome = await self.play(ctx.for_agent(agent))
+            if outcome.ending is not Ending.COMPLETED:
+                return outcome
+        return DONE
+
+    async def _loop(self, ctx: InvocationContext, loop: LoopAgent) -> Outcome:
+        self._loops += 1
+        try:
+            return await self._rounds(ctx, loop)
+        finally:
+            self._loops -= 1
+
+    async def _rounds(self, ctx: InvocationContext, loop: LoopAgent) -> Outcome:
+        rounds = 0
+        while loop.sub_agents and (loop.max_iterations is None or rounds < loop.max_iterations):
+            outcome = await self._in_turn(ctx, loop.sub_agents)
+            if outcome.ending is not Ending.COMPLETED:
+                return OVER if outcome.ending is Ending.OVER else DONE
+            rounds += 1
+            await asyncio.sleep(0)  # rounds in which every agent is skipped wait for nothing else
+        return DONE
+
+
+def _is_directed(agent: BaseAgent) -> bool:
+    """Whether it is the developer's own code that says how the agent works."""
+    own = type(agent)._run_live_impl
+    return own not in (LlmAgent._run_live_impl, WorkflowAgent._run_live_impl)

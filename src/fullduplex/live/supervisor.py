@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
 from fullduplex.agents.contexts import InvocationContext
 from fullduplex.agents.llm_agent import LlmAgent
@@ -53,6 +53,7 @@ class Supervisor:
         ambient: Ambient,
         settings: LiveSettings,
         is_first: bool,
+        withdrawn: Callable[[list[str]], None],
     ) -> None:
         self._session = ctx.session
         self._queue = channel.queue
@@ -60,9 +61,12 @@ class Supervisor:
         self._conversation = channel.conversation
         self._answers = channel.answers
         self._tools = tools
+        self._withdrawn = withdrawn
         self._group = group
         self._patience_s = settings.tool_deadline_s + settings.send_deadline_s
-        self._compression = Compression(setup.context_fallback) if setup.context_fallback is not None else None
+        self._reader = setup.reader
+        fallback = setup.context_fallback
+        self._compression = Compression(fallback, setup.reader) if fallback is not None else None
         self._uplink = channel.uplink
         self._backlog = self._uplink.backlog
         self._opening = Opening(
@@ -90,6 +94,15 @@ class Supervisor:
             in_use=lambda: self._line,
         )
         self._chores: set[asyncio.Task[None]] = set()
+
+    def prepare(self) -> None:
+        """Opens the first line, which waits until the part begins."""
+        self._rotation.prepare()
+
+    def discard(self) -> None:
+        """The part will not begin after all."""
+        if (line := self._rotation.take()) is not None:
+            line.leave()
 
     async def run(self) -> None:
         """One line after another, until the app closes the queue or the model cannot be reached any more."""
@@ -256,6 +269,7 @@ class Supervisor:
         news = brief(
             self._session.events,
             since=line.handle,
+            reader=self._reader,
             cut_off=self._cut_off,
             elsewhere=again,
             running=self._tools.awaited,
@@ -301,6 +315,7 @@ class Supervisor:
             self._tools.interrupted()
         if message.tool_call_cancellation is not None:
             self._tools.cancel(message.tool_call_cancellation.ids or [])
+            self._withdrawn(message.tool_call_cancellation.ids or [])
         if message.usage_metadata is not None and self._compression is not None:
             self._compression.used(message.usage_metadata.prompt_token_count)
         if line is self._line:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from fullduplex.errors import FullduplexError, InvalidInput, ModelError
 from fullduplex.live.ambient import Ambient
 from fullduplex.live.answers import Answers
-from fullduplex.live.briefing import exchange
+from fullduplex.live.briefing import Reader, exchange
 from fullduplex.live.conversation import Conversation
 from fullduplex.live.line import Line
 from fullduplex.live.screening import Screening
@@ -60,6 +60,10 @@ class Uplink:
         self._answers = answers
         self._tools: ToolRunner | None = None
         self._screening: Screening | None = None
+        self._reader = Reader()
+        self._held = False
+        self._free = asyncio.Event()
+        self._free.set()
         self._ambient = ambient
         self._settings = settings
         self._unsent: LiveRequest | None = None
@@ -69,10 +73,22 @@ class Uplink:
         self.is_closing = False
         conversation.last_speech = self.backlog.last_speech
 
-    def begin(self, tools: ToolRunner, screening: Screening | None) -> None:
+    def begin(self, tools: ToolRunner, screening: Screening | None, reader: Reader) -> None:
         """Another agent's part begins, which has these tools; `screening` judges what the user types."""
         self._tools = tools
         self._screening = screening
+        self._reader = reader
+        self.release()
+
+    def hold(self) -> None:
+        """Keeps back what comes from now on: it is for the agent that is about to take over."""
+        self._held = True
+        self._free.clear()
+
+    def release(self) -> None:
+        """Lets it go, to the agent that is at work by now."""
+        self._held = False
+        self._free.set()
 
     @property
     def _awaited(self) -> frozenset[str]:
@@ -133,6 +149,7 @@ class Uplink:
                     # What a full network cannot take waits in the queue, which knows what grows too old.
                     await self._queue.arrival()
                     await line.connection.ready()
+                    await self._free.wait()
                     self._unsent = self._queue.take()
                 if self._unsent.close:
                     self._unsent = None
@@ -164,7 +181,7 @@ class Uplink:
         keep, now, number = self.backlog.media, self._ambient.now, line.number
 
         def offer(blob: Blob) -> bool:
-            if not send_now(blob):
+            if self._held or not send_now(blob):
                 return False
             keep(blob, number, connection.messages_sent, now())
             return True
@@ -207,7 +224,7 @@ class Uplink:
                 return
             request.content = rest
         answers = _strangers(request, line)
-        news = exchange(self._session.events, answers)
+        news = exchange(self._session.events, answers, self._reader)
         if news.contents:
             # In the middle of something else it would interrupt: then the model only learns of it.
             elsewhere = (self.backlog.owed and not news.open_question) or bool(self._awaited & line.calls)

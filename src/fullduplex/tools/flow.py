@@ -14,6 +14,7 @@ from fullduplex.types.content import FunctionDeclaration
 
 TRANSFER = "transfer_to_agent"
 COMPLETED = "task_completed"
+EXIT = "exit_loop"
 
 
 class TransferToAgentTool(BaseTool):

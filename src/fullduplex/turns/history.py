@@ -1,7 +1,7 @@
 """What a model is told of the conversation so far: a session's events as turns of content.
 
 Text and finished transcripts become turns, tool calls and answers stay what they are; notices, usage, thoughts and raw
-media are left out (spec/live.md §2.2).
+media are left out (spec/live.md §2.2). What other agents said and did is quoted.
 """
 
 from __future__ import annotations
@@ -10,30 +10,44 @@ from collections.abc import Iterable
 
 from fullduplex.events import Event
 from fullduplex.turns.approvals import REQUESTS
+from fullduplex.turns.quoting import is_others, quoted
 from fullduplex.types.content import Content, FunctionCall, FunctionResponse, Part
 
 _OWN_ID = "adk-"
 
 
-def contents_of(events: Iterable[Event], *, media: bool = False) -> list[Content]:
-    """The turns, oldest first; neighbouring transcripts of one side are joined. `media`: raw media are told as well."""
+def contents_of(events: Iterable[Event], *, media: bool = False, agent: str | None = None) -> list[Content]:
+    """The turns as `agent` is told them, oldest first (None: as they are, whoever said them).
+
+    Neighbouring transcripts of one side are joined, and so is what other agents did. `media`: raw media are told, too.
+    """
     contents: list[Content] = []
     joinable = False
+    others: list[Event] = []
     for event in events:
         if event.partial:
             continue
+        if agent is not None and is_others(event, agent):
+            others.append(event)
+            continue
         transcript = _transcript(event)
-        if transcript is not None:
-            last = contents[-1] if contents else None
-            if joinable and last is not None and last.role == transcript.role:
-                last.parts = [Part(text=f"{last.text} {transcript.text}")]
-            else:
-                contents.append(transcript)
-            joinable = True
-        elif content := _said(event, media):
+        content = _said(event, media) if transcript is None else transcript
+        if content is None:
+            continue
+        if others:
+            contents += _quotation(others)
+            joinable, others = False, []
+        if transcript is not None and joinable and contents[-1].role == transcript.role:
+            contents[-1].parts = [Part(text=f"{contents[-1].text} {transcript.text}")]
+        else:
             contents.append(content)
-            joinable = False
-    return contents
+        joinable = transcript is not None
+    return contents + _quotation(others)
+
+
+def _quotation(events: Iterable[Event]) -> list[Content]:
+    text = quoted(events)
+    return [Content(role="user", parts=[Part(text=text)])] if text else []
 
 
 def _transcript(event: Event) -> Content | None:

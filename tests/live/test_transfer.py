@@ -1,0 +1,485 @@
+"""Agents that hand the conversation over to one another in a live run (§2.6)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from fullduplex import Agent, Runner, types
+from fullduplex.agents.base import BaseAgent
+from fullduplex.plugins import BasePlugin
+from fullduplex.sessions import InMemorySessionService
+from fullduplex.testing import tagged_audio
+from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
+from fullduplex.tools import ToolContext
+from tests.live.kit import (
+    TURN_COMPLETE,
+    Call,
+    audio,
+    calls,
+    cancellation,
+    clocked,
+    heard,
+    pcm,
+    said,
+    settle,
+    short,
+    text,
+    user,
+    virtual,
+)
+from tests.live.wire import speech
+
+
+def to(agent: str, call_id: str = "t1") -> dict[str, Any]:
+    """The call that hands over to `agent`."""
+    return calls((call_id, "transfer_to_agent", {"agent_name": agent}))
+
+
+def on(agent: BaseAgent) -> Runner:
+    return Runner(app_name="app", agent=agent, session_service=InMemorySessionService(), engine=clocked())
+
+
+def pair(**child: Any) -> tuple[Agent, ScriptedModel, ScriptedModel]:
+    """A root with one helper, each on a model of its own."""
+    first, second = ScriptedModel("first-live"), ScriptedModel("second-live")
+    helper = Agent(name="helper", model=second, description="Knows bills.", **child)
+    return Agent(name="root", model=first, sub_agents=[helper]), first, second
+
+
+def told(connection: ScriptedConnection) -> list[tuple[str, Any]]:
+    """What came up, histories as their texts."""
+    return [
+        (kind, [one.text for one in value] if isinstance(value, list) and kind != "tool_response" else value)
+        for kind, value in connection.sent
+    ]
+
+
+def slices(connection: ScriptedConnection) -> list[int]:
+    """The numbers of the tagged slices that came up."""
+    sent = b"".join(value.data for kind, value in connection.sent if kind == "realtime")
+    return [number for number in tagged_audio.decode(sent, 16_000) if number != tagged_audio.UNREADABLE]
+
+
+@pytest.mark.spec(126)
+@virtual
+async def test_a_transfer_is_a_call_its_answer_and_then_the_next_agents_words() -> None:
+    root, _, second = pair()
+    call = await Call.start(runner=on(root), model=root.model)
+    call.queue.send_content(user("I want my money back"))
+    await settle()
+    await call.play(to("helper"))
+    (await second.opened()).say(text("Which order?"))
+    (await second.opened()).say(TURN_COMPLETE)
+    await settle()
+    await call.end()
+    assert [(event.author, short(event)) for event in call.events if event.setup_complete is None] == [
+        ("root", "call-t1"),
+        ("root", "answer-t1"),
+        ("helper", "P:Which order?"),
+        ("helper", "M:Which order?"),
+        ("helper", "end"),
+    ]
+    answer = next(event for event in call.events if event.get_function_responses())
+    assert answer.actions.transfer_to_agent == "helper"
+    assert answer.get_function_responses()[0].response == {"result": None}
+    (kind, history) = told(second.connections[0])[0]
+    assert kind == "question"
+    assert history[0] == "I want my money back"
+    assert "[root] called tool `transfer_to_agent`" in history[1]
+
+
+# -- what was said before -------------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_who_has_said_something_ends_its_turn_before_the_next_agent_speaks() -> None:
+    root, _, second = pair()
+    call = await Call.start(runner=on(root), model=root.model)
+    call.queue.send_content(user("a refund, please"))
+    await settle()
+    await call.play(audio(), said("One moment."), to("helper"))
+    helper = await second.opened()
+    await settle()
+    helper.say(audio())
+    helper.say(TURN_COMPLETE)
+    await settle()
+    await call.end()
+    seen = [(event.author, short(event)) for event in call.events if event.setup_complete is None]
+    assert seen == [
+        ("root", "audio"),
+        ("root", "P-out:One moment."),
+        ("root", "call-t1"),
+        ("root", "answer-t1"),
+        ("root", "M-out:One moment."),
+        ("root", "end"),
+        ("helper", "audio"),
+        ("helper", "end"),
+    ]
+    (kind, history) = told(helper)[0]
+    assert kind == "question"
+    assert "[root] said: One moment." in history[1]
+
+
+@pytest.mark.parametrize("transcribed", [True, False])
+@virtual
+async def test_a_question_that_was_spoken_is_answered_by_the_next_agent(transcribed: bool) -> None:
+    root, _, second = pair()
+    call = await Call.start(runner=on(root), model=root.model)
+    await call.connection()
+    for blob in [*speech(0, 10), pcm(0.5)]:
+        call.queue.send_realtime(blob)
+    await settle()
+    if transcribed:
+        await call.play(heard("a refund", finished=True))
+    await call.play(to("helper"))
+    helper = await second.opened()
+    await settle()
+    if transcribed:
+        assert told(helper)[0][0] == "question"
+        assert told(helper)[0][1][0] == "a refund"
+        assert slices(helper) == []
+    else:
+        assert slices(helper) == list(range(20))
+    await call.end()
+
+
+@virtual
+async def test_the_user_goes_on_and_needs_no_answer_to_what_was_before() -> None:
+    root, _, second = pair()
+    call = await Call.start(runner=on(root), model=root.model)
+    call.queue.send_content(user("a refund"))
+    await settle()
+    connection = await call.connection()
+    connection.say(to("helper"))
+    call.queue.send_content(user("no, wait: a new order"))
+    helper = await second.opened()
+    await settle()
+    kinds = [kind for kind, _ in helper.sent]
+    assert kinds == ["history", "content"]
+    assert helper.sent[1][1].text == "no, wait: a new order"
+    await call.end()
+
+
+# -- while it is being done -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec(130)
+@virtual
+async def test_what_is_said_from_the_call_on_is_for_the_next_agent_whose_line_is_opened_at_once() -> None:
+    allowed = asyncio.Event()
+
+    async def slow(tool: Any, args: Any, tool_context: ToolContext) -> None:
+        await allowed.wait()
+
+    root, _, second = pair()
+    root.before_tool_callback = slow
+    call = await Call.start(runner=on(root), model=root.model)
+    connection = await call.play(to("helper"))
+    helper = await second.opened()
+    assert not call.until(lambda event: event.get_function_responses()).close()  # the tool has not answered yet
+    for blob in speech(0, 20):
+        call.queue.send_realtime(blob)
+        await asyncio.sleep(0.04)
+    assert connection.sent == []
+    assert helper.sent == []
+    allowed.set()
+    await settle()
+    assert slices(helper) == list(range(40))
+    assert len(second.connections) == 1
+    assert connection.closed
+    await call.end()
+
+
+@virtual
+async def test_a_transfer_that_a_callback_forbids_costs_nothing() -> None:
+    async def forbid(tool: Any, args: Any, tool_context: ToolContext) -> dict[str, str]:
+        await asyncio.sleep(0.5)
+        return {"error": "not now"}
+
+    root, _, second = pair()
+    root.before_tool_callback = forbid
+    call = await Call.start(runner=on(root), model=root.model)
+    connection = await call.play(to("helper"))
+    for blob in speech(0, 5):
+        call.queue.send_realtime(blob)
+    call.queue.send_content(user("still there?"))
+    await asyncio.sleep(1)
+    assert [kind for kind, _ in connection.sent] == ["realtime"] * 5 + ["content", "tool_response"]
+    assert slices(connection) == list(range(10))
+    await call.play(text("I am."), TURN_COMPLETE)
+    assert second.connections[0].closed
+    assert second.connections[0].sent == []
+    assert await call.end() == ["call-t1", "answer-t1", "P:I am.", "M:I am.", "end"]
+
+
+@virtual
+async def test_a_transfer_that_the_model_takes_back_costs_nothing() -> None:
+    async def slow(tool: Any, args: Any, tool_context: ToolContext) -> None:
+        await asyncio.sleep(1)
+
+    root, _, second = pair()
+    root.before_tool_callback = slow
+    call = await Call.start(runner=on(root), model=root.model)
+    connection = await call.play(to("helper"))
+    call.queue.send_realtime(pcm())
+    await call.play(cancellation("t1"))
+    assert [kind for kind, _ in connection.sent] == ["realtime"]
+    await asyncio.sleep(2)
+    assert second.connections[0].closed
+    assert await call.end() == ["call-t1", "cancelled"]
+
+
+@virtual
+async def test_input_is_not_kept_back_for_long() -> None:
+    async def slow(tool: Any, args: Any, tool_context: ToolContext) -> None:
+        await asyncio.sleep(60)
+
+    root, _, second = pair()
+    root.before_tool_callback = slow
+    call = await Call.start(runner=on(root), model=root.model)
+    connection = await call.play(to("helper"))
+    call.queue.send_content(user("hello?"))
+    await asyncio.sleep(1.9)
+    assert connection.sent == []
+    await asyncio.sleep(0.2)
+    assert [kind for kind, _ in connection.sent] == ["content"]
+    await asyncio.sleep(60)
+    (kind, history) = told(second.connections[0])[0]
+    assert (kind, history[-1]) == ("question", "hello?")
+    await call.end()
+
+
+@virtual
+async def test_what_the_call_changes_is_known_to_the_next_agent() -> None:
+    def note(tool: Any, args: Any, tool_context: ToolContext) -> None:
+        tool_context.state["reason"] = "money"
+
+    root, _, second = pair(instruction="They come for {reason?}.")
+    root.before_tool_callback = note
+    call = await Call.start(runner=on(root), model=root.model)
+    await call.play(to("helper"))
+    await settle()
+    used = [one for one in second.connections if not one.closed]
+    assert [one.request.system_instruction.split("\n")[0] for one in used] == ["They come for money."]
+    await call.end()
+
+
+# -- who may ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec(132)
+@virtual
+async def test_a_target_that_is_none_is_an_error_answer_and_the_run_lives() -> None:
+    root, _, second = pair()
+    call = await Call.start(runner=on(root), model=root.model)
+    connection = await call.play(to("nobody"))
+    (answer,) = connection.sent[0][1]
+    assert "helper" in answer.response["error"]
+    await call.play(text("Sorry."), TURN_COMPLETE)
+    assert await call.end() == ["call-t1", "answer-t1", "P:Sorry.", "M:Sorry.", "end"]
+    assert second.connections == []
+
+
+@virtual
+async def test_a_tool_may_hand_over_itself() -> None:
+    async def bill(tool_context: ToolContext) -> str:
+        """Asks for the bill."""
+        tool_context.actions.transfer_to_agent = "helper"
+        return "asked"
+
+    root, _, second = pair()
+    root.tools = [bill]
+    call = await Call.start(runner=on(root), model=root.model)
+    await call.play(calls(("c1", "bill")))
+    (await second.opened()).say(text("Here."))
+    await settle()
+    assert [(event.author, short(event)) for event in call.events][1:] == [
+        ("root", "call-c1"),
+        ("root", "answer-c1"),
+        ("helper", "setup"),
+        ("helper", "P:Here."),
+    ]
+    await call.end()
+
+
+@virtual
+async def test_an_agent_cannot_be_left_for_itself_nor_for_nobody() -> None:
+    async def wander(tool_context: ToolContext, agent: str) -> str:
+        """Wanders."""
+        tool_context.actions.transfer_to_agent = agent
+        return "wandered"
+
+    root, first, second = pair()
+    root.tools = [wander]
+    call = await Call.start(runner=on(root), model=root.model)
+    await call.play(calls(("c1", "wander", {"agent": "root"})), calls(("c2", "wander", {"agent": "nobody"})))
+    await call.play(text("Here I am."), TURN_COMPLETE)
+    assert await call.end() == ["call-c1", "answer-c1", "call-c2", "answer-c2", "P:Here I am.", "M:Here I am.", "end"]
+    assert (len(first.connections), second.connections) == (1, [])
+
+
+# -- far and wide -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec(133)
+@virtual
+async def test_the_next_run_goes_on_with_the_agent_that_has_the_conversation() -> None:
+    root, first, second = pair()
+    runner = on(root)
+    call = await Call.start(runner=runner, model=first)
+    call.queue.send_content(user("a refund"))
+    await settle()
+    await call.play(to("helper"))
+    helper = await second.opened()
+    helper.say(text("Done."))
+    helper.say(TURN_COMPLETE)
+    await settle()
+    await call.end()
+    again = await Call.start(runner=runner, model=second, session=await call.saved())
+    connection = await second.opened(2)
+    assert [content.role for content in connection.request.history] == ["user", "user", "model"]
+    await again.end()
+    assert len(first.connections) == 1
+
+
+@virtual
+async def test_a_run_that_begins_after_an_unanswered_transfer_answers() -> None:
+    root, first, second = pair()
+    runner = on(root)
+    call = await Call.start(runner=runner, model=first)
+    call.queue.send_content(user("a refund"))
+    await settle()
+    await call.play(to("helper"))
+    await second.opened()
+    await call.end()
+    again = await Call.start(runner=runner, model=second, session=await call.saved())
+    connection = await second.opened(2)
+    history = connection.request.history
+    assert [content.role for content in history] == ["user", "user"]
+    assert history[0].text == "a refund"
+    await again.end()
+
+
+@virtual
+async def test_what_another_agent_said_last_asks_for_nothing() -> None:
+    root, first, second = pair()
+    helper = Agent(name="other", model=second)
+    store = on(helper)
+    call = await Call.start(runner=store, model=second)
+    await call.play(text("I am another."), TURN_COMPLETE)
+    await call.end()
+    runner = Runner(app_name="app", agent=root, session_service=store.session_service, engine=clocked())
+    again = await Call.start(runner=runner, model=first, session=await call.saved())
+    connection = await first.opened()
+    await settle()
+    assert connection.request.history == []
+    assert [kind for kind, _ in connection.sent] == ["history"]
+    await again.end()
+
+
+@virtual
+async def test_a_thousand_transfers_stand_in_no_call_stack() -> None:
+    root, first, second = pair()
+    call = await Call.start(runner=on(root), model=first)
+    for number in range(500):
+        (await first.opened(number + 1)).say(to("helper", f"a{number}"))
+        (await second.opened(number + 1)).say(to("root", f"b{number}"))
+    await first.opened(501)
+    await call.end()
+    assert sum(bool(event.actions.transfer_to_agent) for event in call.events) == 1000
+
+
+@virtual
+async def test_each_agent_has_its_own_model_and_is_told_the_others_words_as_quotations() -> None:
+    root, first, second = pair()
+    call = await Call.start(runner=on(root), model=first)
+    call.queue.send_content(user("my order is late"))
+    await settle()
+    await call.play(to("helper"))
+    helper = await second.opened()
+    await settle()
+    for message in (text("Number 42 is on its way."), TURN_COMPLETE):
+        helper.say(message)
+    await settle()
+    call.queue.send_content(user("back, please"))
+    await settle()
+    helper.say(to("root", "t2"))
+    back = await first.opened(2)
+    await settle()
+    (kind, contents) = back.sent[0]
+    assert kind == "question"
+    assert [
+        (content.role, "call" if content.parts[0].function_call else content.text or "answer") for content in contents
+    ][:3] == [("user", "my order is late"), ("model", "call"), ("user", "answer")]
+    assert [content.role for content in contents[3:]] == ["user", "user", "user"]
+    assert "[helper] said: Number 42 is on its way." in contents[3].text
+    assert contents[4].text == "back, please"
+    assert "[helper] called tool `transfer_to_agent`" in contents[5].text
+    await call.end()
+
+
+# -- callbacks --------------------------------------------------------------------------------------------------------
+
+
+def traced(trace: list[str], name: str) -> dict[str, Any]:
+    return {
+        "before_agent_callback": lambda callback_context: trace.append(f"before {name}"),
+        "after_agent_callback": lambda callback_context: trace.append(f"after {name}"),
+    }
+
+
+@pytest.mark.spec(137)
+@pytest.mark.parametrize("ending", ["hung up", "cancelled"])
+@virtual
+async def test_callbacks_around_agents_nest(ending: str) -> None:
+    trace: list[str] = []
+    second = ScriptedModel()
+    helper = Agent(name="helper", model=second, **traced(trace, "helper"))
+    root = Agent(name="root", model=ScriptedModel(), sub_agents=[helper], **traced(trace, "root"))
+    call = await Call.start(runner=on(root), model=root.model)
+    await call.play(to("helper"))
+    await second.opened()
+    if ending == "hung up":
+        await call.end()
+    else:
+        call.reader.cancel()
+        await asyncio.wait([call.reader])
+    assert trace == ["before root", "before helper", "after helper", "after root"]
+
+
+@pytest.mark.spec(137)
+@virtual
+async def test_content_before_an_agent_that_takes_over_stands_in_its_place_and_ends_the_run() -> None:
+    root, _, second = pair(before_agent_callback=lambda callback_context: types.Content(parts=[types.Part(text="No.")]))
+    call = await Call.start(runner=on(root), model=root.model)
+    await call.play(to("helper"))
+    await call.reader
+    assert call.short == ["call-t1", "answer-t1", ":No."]
+    assert second.connections == []
+
+
+@virtual
+async def test_plugins_are_told_of_every_agent_whose_part_fails() -> None:
+    class Watch(BasePlugin):
+        failed: list[str] = []
+
+        async def on_agent_error_callback(self, *, agent: BaseAgent, callback_context: Any, error: Exception) -> None:
+            self.failed.append(f"{agent.name}: {type(error).__name__}")
+
+    root, _, second = pair(instruction="They come for {reason}.")
+    runner = Runner(
+        app_name="app",
+        agent=root,
+        session_service=InMemorySessionService(),
+        engine=clocked(),
+        plugins=[watch := Watch("watch")],
+    )
+    call = await Call.start(runner=runner, model=root.model)
+    await call.play(to("helper"))
+    with pytest.raises(KeyError):
+        await call.reader
+    assert watch.failed == ["helper: MissingVariable", "root: MissingVariable"]
+    assert second.connections == []

@@ -11,7 +11,9 @@ page. This module holds no handling: who meets an error decides what to do.
     ├── SessionError
     │   ├── SessionNotFoundError (ValueError)
     │   ├── AlreadyExistsError
-    │   └── SessionBusy                   another live run holds this session
+    │   ├── SessionBusy                   another live run holds this session
+    │   └── StaleSessionError (ValueError)   another writer has changed the session since it was read
+    ├── StoreUnavailable                  the database or service behind a store fails
     ├── ModelError                        the backend refused, failed or went away
     │   └── ConnectionLost                the connection ended; carries the WebSocket close code
     ├── LlmCallsLimitExceededError        a run asked its models more often than it may
@@ -87,6 +89,18 @@ class SessionBusy(SessionError):
     """Raised when a live run is asked for on a session that another live run holds, or when one is taken over."""
 
     code = "session_busy"
+
+
+class StaleSessionError(SessionError, ValueError):
+    """Raised when an event is appended to a session that another writer has changed since it was read."""
+
+    code = "stale_session"
+
+
+class StoreUnavailable(FullduplexError):
+    """Raised when the database or service that keeps sessions or memories cannot be reached or refuses."""
+
+    code = "store_unavailable"
 
 
 class ModelError(FullduplexError):

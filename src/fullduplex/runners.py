@@ -11,10 +11,12 @@ import warnings
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing
 from typing import Any, Literal, NamedTuple, Self
+from weakref import WeakValueDictionary
 
 from fullduplex.agents.base import BaseAgent
 from fullduplex.agents.contexts import AgentEngine, InvocationContext, Stop
 from fullduplex.agents.llm_agent import LlmAgent
+from fullduplex.agents.once import Once
 from fullduplex.agents.run_config import RunConfig
 from fullduplex.agents.succession import present_agent
 from fullduplex.apps import App
@@ -88,6 +90,7 @@ class Runner:
         self._text_engine = text_engine or TextEngine(resolve=resolve_text)
         self._nested = Nested(self._text_engine)
         self._live: dict[tuple[str, str], _Held] = {}
+        self._once: WeakValueDictionary[tuple[str, str], Once] = WeakValueDictionary()
 
     async def __aenter__(self) -> Self:
         return self
@@ -214,6 +217,7 @@ class Runner:
             memory_service=self.memory_service,
             credential_service=self.credential_service,
             plugins=self.plugins,
+            once=self._once.setdefault((session.user_id, session.id), Once()),
             nested_runs=self._nested,
             llm_calls=CallLimit(run_config.max_llm_calls),
             **of_run,

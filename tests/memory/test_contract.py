@@ -13,7 +13,7 @@ from fullduplex.events import Event
 from fullduplex.memory import BaseMemoryService, DatabaseMemoryService, InMemoryMemoryService
 from fullduplex.sessions import Session
 from fullduplex.types import Content, Part, Transcription
-from tests.memory.databases import KINDS, url_of
+from tests.databases import KINDS, url_of
 
 
 @pytest.fixture(params=["memory", *KINDS])

@@ -14,7 +14,7 @@ from fullduplex.events import Event
 from fullduplex.memory import DatabaseMemoryService
 from fullduplex.sessions import Session
 from fullduplex.types import Content, Part
-from tests.memory.databases import KINDS, url_of
+from tests.databases import KINDS, url_of
 from tests.needs import needs
 
 
@@ -54,24 +54,6 @@ async def test_a_database_without_a_file_is_kept_as_long_as_the_service(tmp_path
     await service.add_session_to_memory(session("app"))
     assert await count(service, "app") == 1
     await service.close()
-
-
-@pytest.mark.parametrize(
-    ("url", "meant"),
-    [
-        ("sqlite:///a.db", "sqlite+aiosqlite:///a.db"),
-        ("postgres://h/d", "postgresql+asyncpg://h/d"),
-        ("postgresql://h/d", "postgresql+asyncpg://h/d"),
-        ("mysql://h/d", "mysql+asyncmy://h/d"),
-        ("mariadb://h/d", "mariadb+asyncmy://h/d"),
-        ("postgresql+psycopg://h/d", "postgresql+psycopg://h/d"),
-    ],
-)
-def test_a_plain_url_gets_its_asynchronous_driver(url: str, meant: str) -> None:
-    needs("sqlalchemy")
-    from fullduplex.memory.tables import async_url
-
-    assert async_url(url) == meant
 
 
 @pytest.mark.parametrize("given", [{}, {"db_url": "sqlite://", "connection_string": "sqlite://"}])

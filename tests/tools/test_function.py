@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import enum
 import functools
 from typing import Annotated, Any, Optional
@@ -187,3 +189,64 @@ async def test_a_function_that_returns_an_awaitable_is_awaited() -> None:
         return "later"
 
     assert await call(lambda: later()) == "later"
+
+
+@dataclasses.dataclass
+class Guest:
+    name: str
+    born: datetime.date
+    color: Color = Color.RED
+
+
+@dataclasses.dataclass
+class Party:
+    host: Guest
+    guests: list[Guest] = dataclasses.field(default_factory=list)
+
+
+async def test_arguments_are_built_to_any_depth() -> None:
+    def invite(party: Party, at: datetime.datetime, window: tuple[int, int], tags: set[str], place: Place) -> str:
+        assert party == Party(
+            Guest("Ada", datetime.date(1815, 12, 10)), [Guest("Bo", datetime.date(2000, 1, 1), Color.BLUE)]
+        )
+        assert at == datetime.datetime(2026, 3, 31, 14, 30, tzinfo=datetime.UTC)
+        assert (window, tags, place) == ((1, 2), {"a"}, Place(city="Oslo"))
+        return "ok"
+
+    answer = await call(
+        invite,
+        party={
+            "host": {"name": "Ada", "born": "1815-12-10"},
+            "guests": [{"name": "Bo", "born": "2000-01-01", "color": "blue"}],
+        },
+        at="2026-03-31T14:30:00Z",
+        window=[1, 2.0],
+        tags=["a", "a"],
+        place={"city": "Oslo"},
+    )
+    assert answer == "ok"
+
+
+@pytest.mark.parametrize(
+    ("args", "place"),
+    [
+        ({"party": {"host": {"name": "Ada"}}, "n": 1}, "party.host.born: Field required"),
+        ({"party": {"host": {"name": "Ada", "born": "soon"}}, "n": 1}, "party.host.born: "),
+        ({"party": {"host": {"name": "Ada", "born": "2000-01-01"}}, "n": "many"}, "n: "),
+        ({"party": {"host": {"name": "Ada", "born": "2000-01-01"}}, "n": 1.5}, "n: "),
+    ],
+)
+async def test_what_does_not_fit_is_named(args: dict[str, Any], place: str) -> None:
+    def invite(party: Party, n: int) -> str:
+        return "never"
+
+    answer = await call(invite, **args)
+    assert answer["error"].startswith("Invoking `invite()` failed as an argument does not fit:")
+    assert place in answer["error"]
+
+
+async def test_null_stands_for_a_default_of_none() -> None:
+    def look(city: str = None, day: Optional[str] = None) -> str:  # type: ignore[assignment]  # noqa: RUF013, UP045
+        return f"{city} {day}"
+
+    assert await call(look, city=None, day=None) == "None None"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 import enum
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Optional, Union
+from typing import Annotated, Any, Literal, NotRequired, Optional, TypedDict, Union
 
 import pydantic
 import pytest
 
 from fullduplex.errors import InvalidConfig
-from fullduplex.tools import ToolContext
+from fullduplex.models.openai.schema import strict_form
+from fullduplex.models.schemas import parameters_of
+from fullduplex.tools import FunctionTool, ToolContext
 from fullduplex.tools.schema import declare, schema_of
 
 
@@ -30,6 +34,16 @@ class Order:
     item: str
     count: int = 1
     notes: list[str] = field(default_factory=list)
+
+
+class Trip(TypedDict):
+    to: str
+    stops: NotRequired[list[str]]
+
+
+@dataclass
+class Tree:
+    children: list[Tree]
 
 
 @pytest.mark.parametrize(
@@ -52,10 +66,46 @@ class Order:
         (Color, {"type": "STRING", "enum": ["red", "blue"]}),
         (Annotated[int, "how many"], {"type": "INTEGER", "description": "how many"}),
         (
+            Annotated[int, pydantic.Field(description="how many", ge=1, le=9)],
+            {"type": "INTEGER", "description": "how many", "minimum": 1, "maximum": 9},
+        ),
+        (Annotated[str, pydantic.Field(max_length=3)], {"type": "STRING", "maxLength": 3}),
+        (
+            Annotated[list[str], pydantic.Field(min_length=1)],
+            {"type": "ARRAY", "items": {"type": "STRING"}, "minItems": 1},
+        ),
+        (Literal["a", None], {"type": "STRING", "enum": ["a"], "nullable": True}),
+        (set[int], {"type": "ARRAY", "items": {"type": "INTEGER"}}),
+        (Sequence[str], {"type": "ARRAY", "items": {"type": "STRING"}}),
+        (tuple[int, ...], {"type": "ARRAY", "items": {"type": "INTEGER"}}),
+        (tuple[float, float], {"type": "ARRAY", "items": {"type": "NUMBER"}, "minItems": 2, "maxItems": 2}),
+        (
+            tuple[int, str],
+            {
+                "type": "ARRAY",
+                "items": {"anyOf": [{"type": "INTEGER"}, {"type": "STRING"}]},
+                "minItems": 2,
+                "maxItems": 2,
+            },
+        ),
+        (datetime.datetime, {"type": "STRING", "format": "date-time"}),
+        (datetime.date, {"type": "STRING", "description": "A date, such as 2026-03-31."}),
+        (
+            Trip,
+            {
+                "type": "OBJECT",
+                "properties": {"to": {"type": "STRING"}, "stops": {"type": "ARRAY", "items": {"type": "STRING"}}},
+                "required": ["to"],
+            },
+        ),
+        (
             Place,
             {
                 "type": "OBJECT",
-                "properties": {"city": {"type": "STRING", "description": "Where."}, "floor": {"type": "INTEGER"}},
+                "properties": {
+                    "city": {"type": "STRING", "description": "Where."},
+                    "floor": {"type": "INTEGER", "default": 0},
+                },
                 "required": ["city"],
             },
         ),
@@ -65,7 +115,7 @@ class Order:
                 "type": "OBJECT",
                 "properties": {
                     "item": {"type": "STRING"},
-                    "count": {"type": "INTEGER"},
+                    "count": {"type": "INTEGER", "default": 1},
                     "notes": {"type": "ARRAY", "items": {"type": "STRING"}},
                 },
                 "required": ["item"],
@@ -78,7 +128,7 @@ def test_annotations(hint: Any, schema: dict[str, Any]) -> None:
     assert schema_of(hint) == schema
 
 
-@pytest.mark.parametrize("hint", [Callable[[], int], object, Literal["a", 1]], ids=str)
+@pytest.mark.parametrize("hint", [Callable[[], int], object, Literal["a", 1], Tree], ids=str)
 def test_what_no_schema_can_express_is_refused_with_its_place(hint: Any) -> None:
     with pytest.raises(InvalidConfig, match="here"):
         schema_of(hint, where="here")
@@ -127,3 +177,68 @@ def test_star_arguments_are_not_declared() -> None:
         "properties": {"city": {"type": "STRING"}},
         "required": ["city"],
     }
+
+
+@dataclass
+class Guest:
+    name: str
+    born: datetime.date
+    color: Color = Color.RED
+
+
+class Booking(pydantic.BaseModel):
+    place: Place = pydantic.Field(description="Where to.")
+    guests: list[Guest]
+    at: datetime.datetime | None = None
+
+
+def book(
+    booking: Booking,
+    trip: Trip,
+    window: tuple[float, float],
+    nights: Annotated[int, pydantic.Field(ge=1)] = 2,
+    board: Literal["half", "full"] = "half",
+    tags: set[str] | None = None,
+) -> str:
+    """Books.
+
+    Args:
+        booking: Who and where.
+        nights (int, optional): How many: at least one.
+    """
+    return ""
+
+
+def every(schema: Any) -> Iterator[dict[str, Any]]:
+    """A schema and all schemas in it."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("type"), str):
+            yield schema
+        for value in schema.values():
+            yield from every(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from every(value)
+
+
+def test_gemini_and_vertex_take_every_kind_of_declaration() -> None:
+    genai = pytest.importorskip("google.genai")
+    declared = FunctionTool(book).declaration().model_dump(exclude_none=True, by_alias=True)
+    read = genai.types.FunctionDeclaration.model_validate(declared)  # which refuses what it does not know
+    assert read.parameters.properties["booking"].properties["guests"].items.properties["color"].enum == ["red", "blue"]
+    known = {"STRING": {"date-time"}}
+    for schema in every(declared["parameters"]):
+        assert "format" not in schema or schema["format"] in known[schema["type"]]
+        assert "enum" not in schema or schema["type"] == "STRING"
+        assert schema["type"] != "ARRAY" or "items" in schema
+
+
+def test_openai_takes_them_strictly() -> None:
+    schema = parameters_of(FunctionTool(book).declaration())
+    strict = strict_form(schema)
+    assert strict is not None
+    for inner in every(strict):
+        if inner["type"] == "object":
+            assert inner["additionalProperties"] is False
+            assert inner["required"] == list(inner["properties"])
+    assert json.loads(json.dumps(strict)) == strict

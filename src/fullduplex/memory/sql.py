@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fullduplex.errors import InvalidConfig
 from fullduplex.memory.base import MOST_FOUND, BaseMemoryService, SearchMemoryResponse, asked_words, said_in
 from fullduplex.sessions import Session
+from fullduplex.sessions.db_extra import needs_db_extra, the_url
 
 if TYPE_CHECKING:
     from fullduplex.memory.tables import MemoryTables
@@ -20,17 +20,14 @@ class DatabaseMemoryService(BaseMemoryService):
     """Keeps what was said in the database at `db_url` (or `connection_string`, which means the same).
 
     Plain URLs are enough: `sqlite:///memory.db`, `postgresql://…`, `mysql://…`, `mariadb://…`. Tables are made when
-    they are missing. `engine_options` go to SQLAlchemy's `create_async_engine`. Takes the extra `fullduplex[db]`. It
-    belongs to the event loop in which it is first used; `close` it there.
+    they are missing. `engine_options` go to SQLAlchemy's `create_async_engine`. Takes the extra `fullduplex[db]`.
+    `close` it in the event loop that used it; `asyncio.run` closes what was left open in its loop.
     """
 
     def __init__(
         self, db_url: str | None = None, *, connection_string: str | None = None, **engine_options: Any
     ) -> None:
-        url = db_url or connection_string
-        if not url or (db_url and connection_string):
-            raise InvalidConfig("give db_url or connection_string")
-        self._tables = _tables(url, engine_options)
+        self._tables = _tables(the_url(db_url, connection_string), engine_options)
 
     async def add_session_to_memory(self, session: Session) -> None:
         """See `BaseMemoryService`."""
@@ -49,12 +46,8 @@ class DatabaseMemoryService(BaseMemoryService):
 
 
 def _tables(url: str, engine_options: dict[str, Any]) -> MemoryTables:
-    try:
-        from fullduplex.memory.tables import MemoryTables
+    with needs_db_extra():
+        from fullduplex.memory.tables import METADATA, MemoryTables
+        from fullduplex.sessions.sql import Database
 
-        return MemoryTables(url, engine_options)
-    except ImportError as error:
-        raise InvalidConfig(
-            f"a database needs an extra that is not installed: pip install 'fullduplex[db]' ({error})",
-            code="missing_extra",
-        ) from None
+        return MemoryTables(Database(METADATA, url=url, options=engine_options))

@@ -18,8 +18,11 @@ def _no_events() -> list[Event]:
     return []
 
 
-class Session(Message):
-    """A conversation: what was said and done, and its state. `last_update_time` is in seconds since the epoch."""
+class Session(Message, dict=True):
+    """A conversation: what was said and done, and its state. `last_update_time` is in seconds since the epoch.
+
+    A store may note on it what it needs to know again; that is no part of its JSON.
+    """
 
     id: str
     app_name: str

@@ -17,7 +17,7 @@ from fullduplex.sessions.base import (
     clean_session_id,
     without_temp,
 )
-from fullduplex.sessions.state import State, split_by_reach
+from fullduplex.sessions.state import split_by_reach, with_reach
 
 
 class InMemorySessionService(BaseSessionService):
@@ -101,19 +101,14 @@ class InMemorySessionService(BaseSessionService):
         return own
 
     def _copy(self, session: Session, events: list[Event] | None = None) -> Session:
-        shared = {
-            **{State.APP_PREFIX + key: value for key, value in self._app_state.get(session.app_name, {}).items()},
-            **{
-                State.USER_PREFIX + key: value
-                for key, value in self._user_state.get((session.app_name, session.user_id), {}).items()
-            },
-        }
+        app = self._app_state.get(session.app_name, {})
+        user = self._user_state.get((session.app_name, session.user_id), {})
         chosen = session.events if events is None else events
         return Session(
             id=session.id,
             app_name=session.app_name,
             user_id=session.user_id,
-            state=copy.deepcopy({**session.state, **shared}),
+            state=copy.deepcopy(with_reach(app, user, session.state)),
             events=[event.model_copy(deep=True) for event in chosen],
             last_update_time=session.last_update_time,
         )

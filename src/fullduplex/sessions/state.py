@@ -63,3 +63,12 @@ def split_by_reach(delta: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
         elif not key.startswith(State.TEMP_PREFIX):
             session[key] = value
     return app, user, session
+
+
+def with_reach(app: Mapping[str, Any], user: Mapping[str, Any], session: Mapping[str, Any]) -> dict[str, Any]:
+    """The three as one state, the app's and the user's keys with their prefixes: what `split_by_reach` took apart."""
+    return {
+        **session,
+        **{State.APP_PREFIX + key: value for key, value in app.items()},
+        **{State.USER_PREFIX + key: value for key, value in user.items()},
+    }

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import decimal
 import enum
 import functools
 import inspect
 import re
 import types as pytypes
 import typing
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+import uuid
+from collections import abc
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Literal, NamedTuple, NewType, NotRequired, Required, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -19,7 +23,22 @@ from fullduplex.tools.context import ReadonlyContext
 from fullduplex.types.content import FunctionDeclaration
 
 HIDDEN = frozenset({"tool_context", "input_stream", "self"})
-_SIMPLE = {str: "STRING", int: "INTEGER", float: "NUMBER", bool: "BOOLEAN", bytes: "STRING"}
+# Of the formats of a string, models of Gemini's take `date-time` alone: the others are told in words.
+_SIMPLE: dict[type, dict[str, Any]] = {
+    str: {"type": "STRING"},
+    int: {"type": "INTEGER"},
+    float: {"type": "NUMBER"},
+    bool: {"type": "BOOLEAN"},
+    bytes: {"type": "STRING"},
+    datetime.datetime: {"type": "STRING", "format": "date-time"},
+    datetime.date: {"type": "STRING", "description": "A date, such as 2026-03-31."},
+    datetime.time: {"type": "STRING", "description": "A time of day, such as 14:30:00."},
+    decimal.Decimal: {"type": "NUMBER"},
+    uuid.UUID: {"type": "STRING"},
+}
+_ARRAYS = (list, tuple, set, frozenset, abc.Sequence, abc.Iterable, abc.Set)
+_OBJECTS = (dict, abc.Mapping)
+_DEEPEST = 8
 
 
 def hints_of(func: Callable[..., Any]) -> dict[str, Any]:
@@ -69,8 +88,8 @@ def declare(func: Callable[..., Any], *, name: str | None = None) -> FunctionDec
             schema.setdefault("description", told[key])
         if parameter.default is inspect.Parameter.empty:
             required.append(key)
-        elif _plain(parameter.default) and parameter.default is not None:
-            schema["default"] = parameter.default
+        elif (default := _default(parameter.default)) is not None:
+            schema["default"] = default
         properties[key] = schema
     parameters: dict[str, Any] | None = None
     if properties:
@@ -81,29 +100,51 @@ def declare(func: Callable[..., Any], *, name: str | None = None) -> FunctionDec
 
 
 def schema_of(hint: Any, *, where: str = "annotation") -> dict[str, Any]:
-    """The schema of an annotation, in Gemini's spelling (types in capitals)."""
+    """The schema of an annotation, in Gemini's spelling (types in capitals).
+
+    Raises `InvalidConfig` for what no schema can say; `where` names the place.
+    """
+    if where.count(".") > _DEEPEST:
+        raise InvalidConfig(f"{where}: a type that contains itself cannot be declared to a model")
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any or hint is inspect.Parameter.empty:
         return {"type": "STRING"}
-    if hint in _SIMPLE:
-        return {"type": _SIMPLE[hint]}
+    if isinstance(hint, type) and hint in _SIMPLE:
+        return dict(_SIMPLE[hint])
     if origin is Annotated:
-        schema = schema_of(arguments[0], where=where)
-        for note in arguments[1:]:
-            if isinstance(text := getattr(note, "description", note), str):
-                schema["description"] = text
-        return schema
+        return _noted(schema_of(arguments[0], where=where), arguments[1:])
+    if origin in (Required, NotRequired):
+        return schema_of(arguments[0], where=where)
     if origin in (Union, pytypes.UnionType):
         return _union(arguments, where)
     if origin is Literal:
         return _choice(list(arguments), where)
-    if origin in (list, tuple, set) or hint in (list, tuple, set):
+    if isinstance(hint, NewType):
+        return schema_of(hint.__supertype__, where=where)
+    kind = origin or hint
+    if kind is tuple and arguments and arguments[-1] is not ...:
+        return _row(arguments, where)
+    if kind in _ARRAYS:
         return {"type": "ARRAY", "items": schema_of(arguments[0] if arguments else str, where=where)}
-    if origin is dict or hint is dict:
+    if kind in _OBJECTS:
         return {"type": "OBJECT"}
     if isinstance(hint, type):
         return _class(hint, where)
     raise InvalidConfig(f"{where}: {hint!r} cannot be declared to a model")
+
+
+def _noted(schema: dict[str, Any], notes: Iterable[Any]) -> dict[str, Any]:
+    """`schema` with what annotations say besides: a description, and the bounds that Gemini's schema knows."""
+    sizes = ("minItems", "maxItems") if schema.get("type") == "ARRAY" else ("minLength", "maxLength")
+    bounds = {"ge": "minimum", "le": "maximum", "min_length": sizes[0], "max_length": sizes[1], "pattern": "pattern"}
+    for note in notes:
+        if isinstance(text := getattr(note, "description", note), str):
+            schema["description"] = text
+        for bound in (note, *getattr(note, "metadata", ())):
+            for name, key in bounds.items():
+                if isinstance(value := getattr(bound, name, None), int | float | str):
+                    schema[key] = value
+    return schema
 
 
 def _union(arguments: tuple[Any, ...], where: str) -> dict[str, Any]:
@@ -117,46 +158,89 @@ def _union(arguments: tuple[Any, ...], where: str) -> dict[str, Any]:
     return schema
 
 
+def _row(arguments: tuple[Any, ...], where: str) -> dict[str, Any]:
+    """A tuple with a place for each of its types."""
+    items: list[dict[str, Any]] = []
+    for argument in arguments:
+        if (schema := schema_of(argument, where=where)) not in items:
+            items.append(schema)
+    size = len(arguments)
+    return {
+        "type": "ARRAY",
+        "items": items[0] if len(items) == 1 else {"anyOf": items},
+        "minItems": size,
+        "maxItems": size,
+    }
+
+
 def _choice(values: list[Any], where: str) -> dict[str, Any]:
+    nullable = {"nullable": True} if None in values else {}
+    values = [value for value in values if value is not None]
     kinds = {type(value) for value in values}
     if kinds == {str}:
-        return {"type": "STRING", "enum": values}
+        return {"type": "STRING", "enum": values, **nullable}
     if len(kinds) == 1 and (kind := kinds.pop()) in _SIMPLE:
         # Gemini's schema knows enums of strings alone.
-        return {"type": _SIMPLE[kind], "description": "One of: " + ", ".join(map(str, values))}
+        return {**_SIMPLE[kind], "description": "One of: " + ", ".join(map(str, values)), **nullable}
     raise InvalidConfig(f"{where}: the alternatives {values!r} are not of one simple type")
+
+
+class _Field(NamedTuple):
+    """One field of a class: its type, and what is said of it besides."""
+
+    hint: Any
+    required: bool
+    notes: tuple[Any, ...] = ()
+    default: Any = None
 
 
 def _class(hint: type, where: str) -> dict[str, Any]:
     if issubclass(hint, enum.Enum):
         return _choice([member.value for member in hint], where)
-    if issubclass(hint, BaseModel):
-        fields = {
-            name: (field.annotation, field.is_required(), field.description)
-            for name, field in hint.model_fields.items()
-        }
-    elif dataclasses.is_dataclass(hint):
-        types = typing.get_type_hints(hint, include_extras=True)
-        missing = dataclasses.MISSING
-        fields = {
-            field.name: (types[field.name], field.default is missing and field.default_factory is missing, None)
-            for field in dataclasses.fields(hint)
-        }
-    else:
-        raise InvalidConfig(f"{where}: {hint.__name__} cannot be declared to a model")
     properties = {}
-    for name, (annotation, _, description) in fields.items():
-        properties[name] = schema_of(annotation, where=f"{where}.{name}")
-        if description:
-            properties[name]["description"] = description
+    fields = _fields(hint, where)
+    for name, field in fields.items():
+        properties[name] = _noted(schema_of(field.hint, where=f"{where}.{name}"), field.notes)
+        if (default := _default(field.default)) is not None:
+            properties[name]["default"] = default
     schema: dict[str, Any] = {"type": "OBJECT", "properties": properties}
-    if required := [name for name, (_, needed, _) in fields.items() if needed]:
+    if required := [name for name, field in fields.items() if field.required]:
         schema["required"] = required
     return schema
 
 
-def _plain(value: Any) -> bool:
-    return isinstance(value, (str, int, float, bool))
+def _fields(hint: Any, where: str) -> dict[str, _Field]:
+    if issubclass(hint, BaseModel):
+        return {
+            field.alias or name: _Field(field.annotation, field.is_required(), (field,), field.default)
+            for name, field in hint.model_fields.items()
+        }
+    if typing.is_typeddict(hint):
+        types = typing.get_type_hints(hint, include_extras=True)
+        marked = {Required: True, NotRequired: False}  # what is told apart by `__required_keys__`, unless as a string
+        return {
+            name: _Field(annotation, marked.get(get_origin(annotation), name in hint.__required_keys__))
+            for name, annotation in types.items()
+        }
+    if dataclasses.is_dataclass(hint):
+        types = typing.get_type_hints(hint, include_extras=True)
+        missing = dataclasses.MISSING
+        return {
+            field.name: _Field(
+                types[field.name],
+                required=field.default is missing and field.default_factory is missing,
+                default=field.default,
+            )
+            for field in dataclasses.fields(hint)
+            if field.init
+        }
+    raise InvalidConfig(f"{where}: {hint.__name__} cannot be declared to a model")
+
+
+def _default(value: Any) -> Any:
+    """A default as the model is told of it; None when it is nothing simple."""
+    value = value.value if isinstance(value, enum.Enum) else value
+    return value if isinstance(value, (str, int, float, bool)) else None
 
 
 def _argument_docs(doc: str) -> dict[str, str]:

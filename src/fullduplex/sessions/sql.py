@@ -1,0 +1,178 @@
+"""What the stores in SQL databases share: an engine for a plain URL, transactions that heal, columns, keys.
+
+It knows no table. Imported only with SQLAlchemy there (extra `[db]`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, NamedTuple, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.mysql import LONGTEXT
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from fullduplex.errors import InvalidConfig, StoreUnavailable
+
+TEXT = sa.Text().with_variant(LONGTEXT(), "mysql", "mariadb")
+# Where text is compared loosely by default, `café` and `cafe` would be one word.
+TABLE_OPTIONS: dict[str, Any] = {
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+    "mariadb_charset": "utf8mb4",
+    "mariadb_collate": "utf8mb4_bin",
+}
+PAUSES_S = (0.0, 0.2, 1.0, 3.0)
+TIMEOUT_S = 30.0
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "mysql": "mysql+asyncmy",
+    "mariadb": "mariadb+asyncmy",
+}
+_MAKING_ATTEMPTS = 5
+# PostgreSQL's states and MySQL's numbers: of two transactions that wait for each other the database ends one; and it
+# is just starting, or nothing listens there.
+_ENDED_FOR_OTHERS = {"40001", "40P01", "1213"}
+_AWAY = {"57P03", "2003"}
+
+T = TypeVar("T")
+
+
+def async_url(url: str) -> str:
+    """`url` with the asynchronous driver of its database, unless it names a driver itself."""
+    name, separator, rest = url.partition("://")
+    return f"{_DRIVERS.get(name, name)}{separator}{rest}"
+
+
+def digest(*names: str) -> str:
+    """A key for these names that no other names have: they may be long, and some databases compare text loosely."""
+    return hashlib.sha256(json.dumps(names).encode()).hexdigest()
+
+
+def open_engine(url: str, options: dict[str, Any]) -> AsyncEngine:
+    """An engine with SQLAlchemy's `options`, not connected yet; raises `InvalidConfig` when there can be none."""
+    try:
+        address = sa.make_url(async_url(url))
+        if _in_memory(address):
+            # Such a database lives in its one connection, which two transactions must not share.
+            options = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0, **options}
+        return create_async_engine(address, **options)
+    except (SQLAlchemyError, TypeError) as error:
+        raise InvalidConfig(f"there is no database to open: {error}") from None
+
+
+class _Home(NamedTuple):
+    """What belongs to one event loop: an engine, since connections live in the loop that opened them."""
+
+    engine: AsyncEngine
+    making: asyncio.Lock
+    keeper: AsyncGenerator[None, None]
+
+
+class Database:
+    """One database with the tables of `metadata`, which are made when they are missing.
+
+    It may be used in several event loops, one after another (`asyncio.run` twice) or at once (in threads). What a loop
+    has opened is closed with `close`, or when `asyncio.run` ends the loop. A given `engine` is never closed.
+    """
+
+    def __init__(
+        self, metadata: sa.MetaData, *, url: str = "", options: dict[str, Any], engine: AsyncEngine | None = None
+    ) -> None:
+        self._metadata = metadata
+        self._open = functools.partial(open_engine, url, options)
+        self._given = engine
+        self._next: AsyncEngine | None = engine or self._open()  # what cannot be opened is told at once
+        self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}
+        self._made = False
+
+    async def run(self, work: Callable[[AsyncConnection], Awaitable[T]], *, single: bool = False) -> T:
+        """What `work` returns, done in one transaction: all of it or nothing.
+
+        It is done anew when the connection turns out to be broken, or when the database ended it in favour of another;
+        a database that was there before is waited for, up to 4 s. `work` may thus find that it was already done.
+        `single` says that it is one statement, which needs no transaction around it.
+        Raises what `work` does, `IntegrityError`, and `StoreUnavailable`.
+        """
+        known = self._made
+        for pause in (*PAUSES_S, None):
+            try:
+                async with asyncio.timeout(TIMEOUT_S):
+                    return await self._once(work, single)
+            except IntegrityError:
+                raise
+            except TimeoutError as error:
+                raise StoreUnavailable(f"The database did not answer within {TIMEOUT_S:g} s.") from error
+            except (SQLAlchemyError, OSError) as error:
+                if pause is None or not _may_pass(error, known):
+                    raise StoreUnavailable(f"The database failed: {getattr(error, 'orig', None) or error}") from error
+                await asyncio.sleep(pause)
+        raise AssertionError("unreachable")
+
+    async def close(self) -> None:
+        """Closes the connections that the running loop has opened."""
+        if (home := self._homes.get(asyncio.get_running_loop())) is not None:
+            await home.keeper.aclose()
+
+    async def _once(self, work: Callable[[AsyncConnection], Awaitable[T]], single: bool) -> T:
+        home = await self._home()
+        await self._make(home)
+        async with home.engine.connect() as connection:
+            if single and connection.dialect.name == "postgresql":  # elsewhere it would cost more than it saves
+                connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            async with connection.begin():
+                return await work(connection)
+
+    async def _home(self) -> _Home:
+        loop = asyncio.get_running_loop()
+        if (home := self._homes.get(loop)) is None:
+            engine, self._next = self._next or self._open(), self._given
+            if self._made and self._given is None and _in_memory(engine.url):
+                raise InvalidConfig("a database in memory ends with the event loop that opened it: give it a file")
+            home = self._homes[loop] = _Home(engine, asyncio.Lock(), self._keep(loop, engine))
+            await anext(home.keeper)
+        return home
+
+    async def _keep(self, loop: asyncio.AbstractEventLoop, engine: AsyncEngine) -> AsyncGenerator[None, None]:
+        """Waits for its end, which is that of `loop` at the latest: loops close the generators that are left."""
+        try:
+            yield
+        finally:
+            del self._homes[loop]
+            if engine is not self._given:
+                await engine.dispose()
+
+    async def _make(self, home: _Home) -> None:
+        async with home.making:
+            for attempt in range(1, _MAKING_ATTEMPTS + 1):
+                if self._made:
+                    return
+                try:
+                    async with home.engine.begin() as connection:
+                        await connection.run_sync(self._metadata.create_all)
+                    self._made = True
+                except DBAPIError:  # another process makes them at this moment
+                    if attempt == _MAKING_ATTEMPTS:
+                        raise
+
+
+def _in_memory(address: sa.URL) -> bool:
+    return address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:")
+
+
+def _may_pass(error: Exception, known: bool) -> bool:
+    """Whether to try again. A database that has never answered is rather a wrong address."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, OSError) and known
+    cause = error.orig
+    code = str(getattr(cause, "sqlstate", None) or (cause.args[0] if cause is not None and cause.args else ""))
+    return error.connection_invalidated or code in _ENDED_FOR_OTHERS or (code in _AWAY and known)

@@ -6,11 +6,13 @@ One `Runner` serves any number of runs at once; what belongs to a run lives in t
 from __future__ import annotations
 
 import asyncio
+import io
+import sys
 import uuid
 import warnings
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Self
 from weakref import WeakValueDictionary
 
 from fullduplex.agents.base import BaseAgent
@@ -21,9 +23,10 @@ from fullduplex.agents.run_config import RunConfig
 from fullduplex.agents.succession import present_agent
 from fullduplex.apps import App
 from fullduplex.artifacts import BaseArtifactService, InMemoryArtifactService
-from fullduplex.errors import InvalidInput, SessionBusy, SessionNotFoundError
+from fullduplex.errors import InvalidInput, SessionNotFoundError
 from fullduplex.events import Event
 from fullduplex.live import Engine
+from fullduplex.live.holds import Conflict, Holds
 from fullduplex.memory import BaseMemoryService, InMemoryMemoryService
 from fullduplex.models.registry import resolve, resolve_text
 from fullduplex.plugins import BasePlugin, PluginManager, hooks
@@ -31,15 +34,13 @@ from fullduplex.requests import LiveRequestQueue
 from fullduplex.sessions import BaseSessionService, InMemorySessionService, Session
 from fullduplex.text import TextEngine, threaded
 from fullduplex.text.nested import Nested
+from fullduplex.text.printing import Printer
 from fullduplex.text.run import run as text_run
 from fullduplex.tools.agent_tool import AgentTool
 from fullduplex.tools.base import BaseToolset
 from fullduplex.turns.guards import CallLimit
-from fullduplex.types.content import Content
+from fullduplex.types.content import Content, Part
 from fullduplex.types.struct import coerce
-
-Conflict = Literal["refuse", "take_over"]
-_LEAVING_S = 1.0
 
 
 class Runner:
@@ -85,11 +86,10 @@ class Runner:
         self.plugins = PluginManager([*(app.plugins if app is not None else ()), *(plugins or ())])
         self._plugin_close_timeout = plugin_close_timeout
         self.auto_create_session = auto_create_session
-        self._live_conflict = live_conflict
         self._engine = engine or Engine(resolve=resolve)
         self._text_engine = text_engine or TextEngine(resolve=resolve_text)
         self._nested = Nested(self._text_engine)
-        self._live: dict[tuple[str, str], _Held] = {}
+        self._holds = Holds(live_conflict)
         self._once: WeakValueDictionary[tuple[str, str], Once] = WeakValueDictionary()
 
     async def __aenter__(self) -> Self:
@@ -100,7 +100,7 @@ class Runner:
 
     async def close(self) -> None:
         """Ends every live run of this runner, and lets go of what its agents' toolsets hold."""
-        await asyncio.gather(*(held.stop.now() for held in list(self._live.values())))
+        await self._holds.end_all()
         await asyncio.gather(*(toolset.close() for toolset in _toolsets(self.agent)))
         await self._text_engine.close()
         await self.plugins.close(self._plugin_close_timeout)
@@ -130,7 +130,7 @@ class Runner:
             raise ValueError("Either session or user_id and session_id must be provided.")
         run_config = RunConfig.model_validate(run_config or {})
         key, stop = (user_id, session_id.strip()), Stop()
-        await self._claim(key, _Held(stop, live_request_queue))
+        await self._holds.claim(key, stop, live_request_queue)
         try:
             # Loaded when it is ours: a run that was taken over has written its last words by now.
             session = session or await self._load(user_id, session_id, run_config)
@@ -142,7 +142,7 @@ class Runner:
                 async for event in events:
                     yield event
         finally:
-            self._release(key, stop)
+            self._holds.release(key, stop)
 
     async def run_async(
         self,
@@ -197,6 +197,34 @@ class Runner:
             finish=self._text_engine.close,
         )
 
+    async def run_debug(
+        self,
+        user_messages: str | list[str],
+        *,
+        user_id: str = "debug_user_id",
+        session_id: str = "debug_session_id",
+        run_config: RunConfig | None = None,
+        quiet: bool = False,
+        verbose: bool = False,
+    ) -> list[Event]:
+        """One message after another, for a first try: the session is created if need be, and answers are printed.
+
+        Gives all events. `quiet` prints nothing, `verbose` the calls and answers of tools too.
+        """
+        key: dict[str, Any] = {"app_name": self.app_name, "user_id": user_id, "session_id": session_id}
+        if await self.session_service.get_session(**key) is None:
+            await self.session_service.create_session(**key)
+        printer = Printer(io.StringIO() if quiet else sys.stdout, tools=verbose)
+        events = []
+        for text in [user_messages] if isinstance(user_messages, str) else user_messages:
+            message = Content(role="user", parts=[Part(text=text)])
+            printer.show(Event(author="user", content=message))
+            run = self.run_async(user_id=user_id, session_id=session_id, new_message=message, run_config=run_config)
+            async for event in run:
+                printer.show(event)
+                events.append(event)
+        return events
+
     def _context(
         self,
         session: Session,
@@ -237,19 +265,6 @@ class Runner:
             )
         return await self.session_service.create_session(app_name=self.app_name, user_id=user_id, session_id=session_id)
 
-    async def _claim(self, key: tuple[str, str], held: _Held) -> None:
-        while (other := self._live.get(key)) is not None and not other.stop.done.is_set():
-            if self._live_conflict == "take_over":
-                await other.stop.now(SessionBusy(f"Another live run took over session {key[1]}."))
-            elif not await other.is_leaving():
-                raise SessionBusy(f"Session {key[1]} is in another live run.")
-        self._live[key] = held
-
-    def _release(self, key: tuple[str, str], stop: Stop) -> None:
-        if (held := self._live.get(key)) is not None and held.stop is stop:
-            del self._live[key]
-        stop.done.set()
-
 
 def _toolsets(agent: BaseAgent) -> list[BaseToolset]:
     """The toolsets of an agent, of all below it, and of those that are its tools, each once."""
@@ -258,26 +273,6 @@ def _toolsets(agent: BaseAgent) -> list[BaseToolset]:
     others = [*agent.sub_agents, *(tool.agent for tool in tools if isinstance(tool, AgentTool))]
     below = [toolset for other in others for toolset in _toolsets(other)]
     return list({id(toolset): toolset for toolset in [*own, *below]}.values())
-
-
-class _Held(NamedTuple):
-    """What holds a session: how to end the run, and the queue that feeds it."""
-
-    stop: Stop
-    queue: LiveRequestQueue
-
-    async def is_leaving(self) -> bool:
-        """Whether the run has ended. A client that comes back at once, as a page does when it is loaded anew, is
-        given the moment that its old run needs to notice that it left."""
-        signs = [asyncio.create_task(self.stop.done.wait()), asyncio.create_task(self.queue.wait_closed())]
-        try:
-            done, _ = await asyncio.wait(signs, timeout=_LEAVING_S, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for sign in signs:
-                sign.cancel()
-        if done:
-            await self.stop.done.wait()
-        return bool(done)
 
 
 class InMemoryRunner(Runner):

@@ -15,7 +15,7 @@ def test_version(capsys: pytest.CaptureFixture[str]):
     assert capsys.readouterr().out.startswith(f"fullduplex {fullduplex.__version__} (Python 3.")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["web", "--help"], ["mock-live", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["web", "--help"], ["run", "--help"], ["mock-live", "--help"]])
 def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as left:
         main(arguments)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 EPILOG = """\
 fullduplex web                          talk with the demo agent at http://127.0.0.1:8000
 fullduplex web my_agent.py              … with your own (root_agent in my_agent.py)
+fullduplex run my_agent.py              chat with it here, in writing
 fullduplex mock-live --help             a pretended Gemini Live server, for tests without a key
 
 Without GOOGLE_API_KEY the demo agent runs on `local`, an offline demonstration.
@@ -44,6 +45,19 @@ def build_parser() -> argparse.ArgumentParser:
     web.add_argument("--session-conflict", choices=("take_over", "refuse"), help="what a second call on a session does")
     web.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
     web.add_argument("--log-format", choices=("console", "json"))
+    chat = commands.add_parser(
+        "run",
+        help="chat with an agent in the terminal, in writing",
+        description="A chat in writing: each line is a message. Ctrl-D leaves, Ctrl-C stops an answer.",
+    )
+    chat.add_argument("agent", nargs="?", metavar="AGENT", help="as for `web`; left out: the demo agent")
+    chat.add_argument(
+        "--model",
+        help="text model to run instead of the agent's own: `local`, a Gemini model's name, or openai/NAME "
+        "(OPENAI_BASE_URL names the server)",
+    )
+    chat.add_argument("--session", default="terminal", metavar="ID", help="the session's id (terminal)")
+    chat.add_argument("--state", metavar="JSON", help="state that the session begins with")
     commands.add_parser("mock-live", help="a Gemini Live server on loopback, with scripts and faults", add_help=False)
     return parser
 
@@ -67,5 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from fullduplex.cli.web import web
 
         return web(options)
+    if options.command == "run":
+        from fullduplex.cli.run import run
+
+        return run(options)
     parser.print_help()
     return 2

@@ -1,0 +1,65 @@
+"""Which live run holds which session: no two hold one, because each would write what the other does not know."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal, NamedTuple
+
+from fullduplex.agents.contexts import Stop
+from fullduplex.errors import SessionBusy
+from fullduplex.requests import LiveRequestQueue
+
+Conflict = Literal["refuse", "take_over"]
+Key = tuple[str, str]
+
+_LEAVING_S = 1.0
+
+
+class Holds:
+    """The sessions that are held, by user and session id. `conflict` says what becomes of a second run on one."""
+
+    def __init__(self, conflict: Conflict) -> None:
+        self._conflict = conflict
+        self._held: dict[Key, _Held] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    async def claim(self, key: Key, stop: Stop, queue: LiveRequestQueue) -> None:
+        """Holds a session for a run, as soon as no other run does. Raises `SessionBusy` when it is refused."""
+        while (other := self._held.get(key)) is not None and not other.stop.done.is_set():
+            if self._conflict == "take_over":
+                await other.stop.now(SessionBusy(f"Another live run took over session {key[1]}."))
+            elif not await other.is_leaving():
+                raise SessionBusy(f"Session {key[1]} is in another live run.")
+        self._held[key] = _Held(stop, queue)
+
+    def release(self, key: Key, stop: Stop) -> None:
+        """The run that ends by `stop` holds its session no more."""
+        if (held := self._held.get(key)) is not None and held.stop is stop:
+            del self._held[key]
+        stop.done.set()
+
+    async def end_all(self) -> None:
+        """Ends every run that holds a session."""
+        await asyncio.gather(*(held.stop.now() for held in list(self._held.values())))
+
+
+class _Held(NamedTuple):
+    """What holds a session: how to end the run, and the queue that feeds it."""
+
+    stop: Stop
+    queue: LiveRequestQueue
+
+    async def is_leaving(self) -> bool:
+        """Whether the run has ended. A client that comes back at once, as a page does when it is loaded anew, is
+        given the moment that its old run needs to notice that it left."""
+        signs = [asyncio.create_task(self.stop.done.wait()), asyncio.create_task(self.queue.wait_closed())]
+        try:
+            done, _ = await asyncio.wait(signs, timeout=_LEAVING_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for sign in signs:
+                sign.cancel()
+        if done:
+            await self.stop.done.wait()
+        return bool(done)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -443,5 +445,147 @@ def test_a_reader_that_stops_stops_the_speaker() -> None:
             await asyncio.sleep(600)
             assert isinstance(connection, CascadeConnection)
             assert connection._outbox.qsize() <= 300
+
+    run_virtual(main())
+
+
+# -- agents that follow one another ---------------------------------------------------------------------------------
+
+
+LOBBY_TOOL = FunctionDeclaration(
+    name="transfer_to_agent",
+    parameters={
+        "type": "OBJECT",
+        "properties": {"agent_name": {"type": "STRING", "enum": ["billing", "rooms"]}},
+        "required": ["agent_name"],
+    },
+)
+INSTRUCTION = (
+    'You are an agent. Your internal name is "lobby".\n\n'
+    "Agent name: billing\nAgent description: Knows bills.\n\nAgent name: rooms\nAgent description: Books rooms."
+)
+QUOTED = "<<<BEGIN_QUOTED_AGENT_CONTENT>>>\n[lobby] called tool `{}` with parameters: {{}}\n<<<END"
+
+
+def said_by(role: str, text: str) -> Content:
+    return Content(role=role, parts=[Part(text=text)])
+
+
+@asynccontextmanager
+async def part_of(*tools: FunctionDeclaration, history: list[Content] | None = None) -> AsyncIterator[Client]:
+    """A client of an agent with these tools, in writing, that answers no calls by itself."""
+    request = ConnectRequest(
+        model="local",
+        system_instruction=INSTRUCTION,
+        tools=[Tool(function_declarations=list(tools))],
+        history=history or [],
+        config=LiveConnectConfig(response_modalities=["TEXT"]),
+    )
+    async with Cascade(engines=FakeEngines()).connect(request) as connection:
+        client = Client(connection, run_tools=False)
+        reading = asyncio.create_task(client.read())
+        try:
+            yield client
+        finally:
+            reading.cancel()
+            await asyncio.wait([reading])
+
+
+def calls_of(client: Client) -> list[Any]:
+    return [call for message in client.messages if message.tool_call for call in message.tool_call.function_calls or []]
+
+
+async def answered(client: Client, number: int, **response: Any) -> None:
+    """Answers the call with this number (1 for the first)."""
+    await client.until(lambda: len(calls_of(client)) >= number)
+    call = calls_of(client)[number - 1]
+    await client.connection.send_tool_response([FunctionResponse(id=call.id, name=call.name, response=response)])
+
+
+def test_a_handover_is_called_and_nothing_is_said() -> None:
+    async def main() -> None:
+        async with part_of(LOBBY_TOOL) as client:
+            await client.type("I have a question about my bills")
+            await answered(client, 1, result=None)
+            await client.until_turns(1)
+            assert [(call.name, call.args) for call in calls_of(client)] == [
+                ("transfer_to_agent", {"agent_name": "billing"})
+            ]
+            assert client.kinds() == ["setup_complete", "tool_call", "turn_complete"]
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_question_that_comes_with_the_conversation_is_answered(at_once: bool) -> None:
+    look = FunctionDeclaration(name="look", description='"how much do I owe"')
+    history = [said_by("user", "How much do I owe?"), said_by("user", QUOTED.format("transfer_to_agent"))]
+
+    async def main() -> None:
+        async with part_of(look, LOBBY_TOOL, history=history if at_once else []) as client:
+            if not at_once:
+                await client.connection.send_history(history, turn_complete=True)
+            await answered(client, 1, result="Nothing.")
+            await client.until_turns(1)
+            assert [call.name for call in calls_of(client)] == ["look"]
+            assert client.text() == "Nothing."
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [said_by("user", "I want a room"), said_by("user", QUOTED.format("transfer_to_agent"))],
+        [said_by("user", "how much do I owe"), said_by("user", QUOTED.format("task_completed"))],
+    ],
+    ids=["a question that it cannot answer", "a task that is done"],
+)
+def test_an_agent_with_nothing_to_answer_says_who_it_is(history: list[Content]) -> None:
+    look = FunctionDeclaration(name="look", description='"how much do I owe"')
+
+    async def main() -> None:
+        async with part_of(look, LOBBY_TOOL, history=history) as client:
+            await client.until_turns(1)
+            assert client.text() == "This is lobby. You can say, for example: how much do i owe."
+            assert calls_of(client) == []
+
+    run_virtual(main())
+
+
+def test_a_step_says_that_it_is_done_after_its_last_words() -> None:
+    note = FunctionDeclaration(name="note", description='"note it"')
+
+    async def main() -> None:
+        async with part_of(note, FunctionDeclaration(name="task_completed")) as client:
+            await client.type("note it")
+            await answered(client, 1, error="no pen")
+            await client.until_turns(1)
+            await client.type("note it")
+            await answered(client, 2, result="Noted.")
+            await answered(client, 3, result="Task completion signaled.")
+            await client.until_turns(3)
+            assert [call.name for call in calls_of(client)] == ["note", "note", "task_completed"]
+            assert client.kinds()[-6:] == [
+                "tool_call", "text", "generation_complete", "turn_complete", "tool_call", "turn_complete",
+            ]  # fmt: skip
+            assert client.text() == "That did not work: no penNoted."
+
+    run_virtual(main())
+
+
+def test_a_stream_is_announced_and_then_told_of_piece_by_piece() -> None:
+    watch = FunctionDeclaration(name="watch_price", description='"watch the price"', behavior="NON_BLOCKING")
+
+    async def main() -> None:
+        async with part_of(watch) as client:
+            await client.type("watch the price")
+            await answered(client, 1, status="The function is running asynchronously and the results are pending.")
+            await client.until_turns(1)
+            for price in ("300 dollars.", "400 dollars."):
+                await answered(client, 1, result=price)
+            await client.until_turns(3)
+            expected = "watch price has begun. I will tell you what comes.300 dollars.400 dollars."
+            assert client.text() == expected
 
     run_virtual(main())

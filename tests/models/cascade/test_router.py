@@ -48,7 +48,7 @@ def test_two_requests_in_one_sentence() -> None:
 
 def test_a_missing_argument_is_asked_for() -> None:
     assert ROUTER.route("set a timer") == Ask("set_timer", ("amount", "unit"))
-    assert answers.ask(Ask("set_timer", ("amount", "unit"))) == "For set timer I need the amount and unit."
+    assert answers.ask(Ask("set_timer", ("amount", "unit")), ROUTER) == "For set timer I need the amount and unit."
 
 
 @pytest.mark.parametrize("text", ["don't roll the dice", "I do not want to know the time in Tokyo", "never roll dice"])

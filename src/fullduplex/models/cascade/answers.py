@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fullduplex.models.cascade.router import Ask, Router, ToolEntry
+from fullduplex.models.cascade.flow import STOP, TRANSFER, spoken_name
+from fullduplex.models.cascade.router import Ask, Router
 
 IDENTITY = "I am a scripted tool router, not a language model."
 CANNOT_HELP = "I can't help with that."
@@ -32,40 +33,68 @@ def _listed(items: Sequence[str], joint: str = "and") -> str:
     return f"{', '.join(items[:-1])} {joint} {items[-1]}"
 
 
-def describe(tools: Mapping[str, ToolEntry]) -> str:
-    """What the agent is and which tools it has, with sentences to try."""
-    if not tools:
-        return f"{IDENTITY} This agent has no tools, so there is nothing that I can do."
-    examples = [entry.patterns[0].example() for entry in tools.values() if entry.patterns][:3]
-    text = f"{IDENTITY} My tools are: {_listed([_plain(name) for name in tools])}."
+def describe(router: Router) -> str:
+    """What the agent is, which tools it has and whom it can hand over to, with sentences to try."""
+    own = [_plain(entry.name) for entry in router.tools.values() if not entry.is_flow or entry.name == STOP]
+    text = IDENTITY
+    if own:
+        text += f" My tools are: {_listed(own)}."
+    if router.agents:
+        text += f" {_others(router)}"
+    elif not own:
+        text += " This agent has no tools, so there is nothing that I can do."
+    examples = _examples(router)[:3]
     return f"{text} You can say: {'; or: '.join(examples)}." if examples else text
 
 
-def greet(tools: Mapping[str, ToolEntry]) -> str:
+def greet(router: Router) -> str:
     """A short greeting that says what is speaking."""
-    example = next((entry.patterns[0].example() for entry in tools.values() if entry.patterns), None)
-    hint = f" Try: {example}." if example else ""
+    hint = "".join(f" Try: {example}." for example in _examples(router)[:1])
     return f"Hello. {IDENTITY}{hint}"
+
+
+def introduce(name: str, router: Router) -> str:
+    """What an agent says that was handed the conversation with nothing that it can answer."""
+    return f"This is {spoken_name(name) or 'the next agent'}.{_hint(router)}"
 
 
 def small_talk(kind: str, router: Router) -> str:
     """The answer to one of the router's kinds of small talk."""
     if kind == "greeting":
-        return greet(router.tools)
+        return greet(router)
     if kind == "help":
-        return describe(router.tools)
+        return describe(router)
     return _TALK[kind]
 
 
-def ask(decision: Ask) -> str:
+def _others(router: Router) -> str:
+    return f"I can hand you over to {_listed([*map(spoken_name, router.agents)], 'or')}."
+
+
+def _examples(router: Router) -> list[str]:
+    """A sentence for each tool, the agent's own first."""
+    return [entry.patterns[0].example() for entry in router.tools.values() if entry.patterns]
+
+
+def _hint(router: Router) -> str:
+    return "".join(f" You can say, for example: {example}." for example in _examples(router)[:1])
+
+
+def ask(decision: Ask, router: Router) -> str:
     """What is said when a tool is clear and its arguments are not."""
+    if decision.tool == TRANSFER:
+        return _others(router)
     return f"For {_plain(decision.tool)} I need the {_listed([_plain(name) for name in decision.missing])}."
 
 
 def not_understood(router: Router) -> str:
     """What is said when nothing fits."""
-    example = next((entry.patterns[0].example() for entry in router.tools.values() if entry.patterns), None)
-    return f"{CANNOT_HELP} You can say, for example: {example}." if example else CANNOT_HELP
+    return f"{CANNOT_HELP}{_hint(router)}"
+
+
+def begun(name: str) -> str:
+    """What is said of a tool whose results come later, one by one."""
+    return f"{_plain(name)} has begun. I will tell you what comes."
 
 
 def _read(value: Any) -> str:
@@ -96,6 +125,8 @@ def read_result(name: str, response: Mapping[str, Any] | None) -> str:
         value = response.get(key)
         if isinstance(value, str) and value.strip():
             return value.strip()
+    if set(response) == {"status"}:
+        return f"{_read(response['status']).removesuffix('.')}."
     if set(response) == {"result"}:
         return f"{_plain(name)}: {_read(response['result'])}."
     return f"{_read({key: value for key, value in response.items() if key != 'status'} or response)}."

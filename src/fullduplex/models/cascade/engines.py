@@ -6,7 +6,7 @@ Routers are kept here too, by the content of the tools they serve. Nothing here 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
@@ -38,12 +38,18 @@ class Engines:
         self._pool = RecognizerPool(workers, self._pronounce)
         self._routers: OrderedDict[bytes, Router] = OrderedDict()
 
-    def router(self, declarations: Sequence[FunctionDeclaration], *, search: bool = False) -> Router:
-        """The router for these tools; the same one for the same content."""
-        key = encode_json([list(declarations), search])
+    def router(
+        self,
+        declarations: Sequence[FunctionDeclaration],
+        *,
+        search: bool = False,
+        agents: Mapping[str, str] | None = None,
+    ) -> Router:
+        """The router for these tools and other agents; the same one for the same content."""
+        key = encode_json([list(declarations), search, dict(agents or {})])
         router = self._routers.get(key)
         if router is None:
-            router = self._routers[key] = Router(declarations, search=search)
+            router = self._routers[key] = Router(declarations, search=search, agents=agents)
             if len(self._routers) > _ROUTERS:
                 self._routers.popitem(last=False)
         self._routers.move_to_end(key)

@@ -12,10 +12,12 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from fullduplex.errors import InvalidConfig, InvalidInput
 from fullduplex.models.answer import STOP, Answer
-from fullduplex.models.cascade import answers
-from fullduplex.models.cascade.router import Ask, Call, Calls, NoIdea, Router, SmallTalk
+from fullduplex.models.cascade.dialogue import Dialogue
+from fullduplex.models.cascade.flow import agents_in, own_name
+from fullduplex.models.cascade.handed import still_open
+from fullduplex.models.cascade.router import Call, Router
 from fullduplex.models.text import LlmRequest, LlmResponse, TextModel
-from fullduplex.types.content import Content, FunctionCall, FunctionResponse, Part, Tool
+from fullduplex.types.content import Content, FunctionCall, Part
 
 _WORD = re.compile(r"\s*\S+\s*$|\s*\S+")
 
@@ -41,38 +43,32 @@ class LocalText(TextModel):
         yield answer.whole(partial=False if stream else None)
 
     def _parts(self, request: LlmRequest) -> list[Part]:
-        router = _router(request.tools)
+        dialogue = Dialogue(_router(request), own_name(request.system_instruction), _previous(request.contents))
         if not request.contents:
             raise InvalidInput("a request without contents", code="invalid_content", field="contents")
         last = request.contents[-1]
         if results := [part.function_response for part in last.parts or [] if part.function_response is not None]:
-            return [Part(text=" ".join(_read(result, request.contents) for result in results))]
-        decision = router.route(last.text, _previous(request.contents))
-        match decision:
-            case Calls(calls):
-                return [Part(function_call=FunctionCall(id=self._new_id(), name=c.name, args=c.args)) for c in calls]
-            case Ask():
-                return [Part(text=answers.ask(decision))]
-            case SmallTalk(kind):
-                return [Part(text=answers.small_talk(kind, router))]
-            case NoIdea():
-                return [Part(text=answers.not_understood(router))]
+            names = {call.id: call.name for call in _calls(request.contents)}
+            named = [(result.name or names.get(result.id) or "tool", result) for result in results]
+            return [Part(text=dialogue.outcome(named) or "Okay.")]
+        asked = still_open(request.contents)
+        text = asked.question if asked.handed else last.text
+        decided = dialogue.decide(text, handed=asked.handed)
+        if isinstance(decided, str):
+            return [Part(text=decided)]
+        return [Part(function_call=FunctionCall(id=self._new_id(), name=c.name, args=c.args)) for c in decided]
 
 
-def _router(tools: Sequence[Tool]) -> Router:
-    declarations = [declaration for tool in tools for declaration in tool.function_declarations or []]
-    return Router(declarations, search=any(tool.google_search is not None for tool in tools))
+def _router(request: LlmRequest) -> Router:
+    declarations = [declaration for tool in request.tools for declaration in tool.function_declarations or []]
+    searches = any(tool.google_search is not None for tool in request.tools)
+    return Router(declarations, search=searches, agents=agents_in(request.system_instruction))
 
 
 def _previous(contents: Sequence[Content]) -> Call | None:
     """The last call of the conversation, for "what about Paris?"."""
     calls = _calls(contents)
     return Call(calls[-1].name or "", calls[-1].args or {}) if calls else None
-
-
-def _read(result: FunctionResponse, contents: Sequence[Content]) -> str:
-    names = {call.id: call.name for call in _calls(contents)}
-    return answers.read_result(result.name or names.get(result.id) or "tool", result.response)
 
 
 def _calls(contents: Sequence[Content]) -> list[FunctionCall]:

@@ -20,10 +20,13 @@ from fullduplex.models.base import ConnectRequest, LiveConnection, LiveModel
 from fullduplex.models.cascade import answers
 from fullduplex.models.cascade.audio import rate_of
 from fullduplex.models.cascade.calls import CallBook
+from fullduplex.models.cascade.dialogue import Dialogue
 from fullduplex.models.cascade.engines import Engines, shared_engines
+from fullduplex.models.cascade.flow import COMPLETED, agents_in, own_name
+from fullduplex.models.cascade.handed import still_open
 from fullduplex.models.cascade.hearing import Ears, Heard, Hearing
 from fullduplex.models.cascade.mouth import Mouth, TextMouth, VoiceMouth
-from fullduplex.models.cascade.router import Ask, Call, Calls, NoIdea, Router, SmallTalk
+from fullduplex.models.cascade.router import Call, Router
 from fullduplex.models.cascade.settings import Behaviour, read_behaviour
 from fullduplex.models.cascade.tts import VOICES
 from fullduplex.models.text import TextModel
@@ -45,7 +48,6 @@ from fullduplex.types.live import (
 _log = logging.getLogger(__name__)
 
 _OUTBOX_LIMIT = 256
-_QUOTE_MARK = "<<<BEGIN_QUOTED"
 
 
 class Cascade(LiveModel):
@@ -76,7 +78,8 @@ class Cascade(LiveModel):
         behaviour = read_behaviour(request.config, self.speech_config)
         declarations = [d for tool in request.tools for d in tool.function_declarations or ()]
         searches = any(tool.google_search is not None for tool in request.tools)
-        router = engines.router(declarations, search=searches)
+        instruction = request.system_instruction
+        router = engines.router(declarations, search=searches, agents=agents_in(instruction))
         mouth: Mouth = TextMouth()
         if behaviour.voice_out:
             try:
@@ -90,7 +93,7 @@ class Cascade(LiveModel):
                     ", ".join(filter(synthesizer.knows, VOICES)) or "no other",
                 )
             mouth = VoiceMouth(synthesizer, behaviour.voice, transcribe=behaviour.transcribe_output)
-        connection = CascadeConnection(router, mouth, behaviour, engines)
+        connection = CascadeConnection(router, mouth, behaviour, engines, own_name(instruction))
         connection.open(request.history)
         try:
             yield connection
@@ -117,9 +120,11 @@ class CascadeConnection(LiveConnection):
         mouth: Mouth,
         behaviour: Behaviour,
         engines: Engines,
+        name: str = "",
         new_id: Callable[[], str] = lambda: f"local-{uuid.uuid4()}",
     ) -> None:
         self._router = router
+        self._dialogue = Dialogue(router, name)
         self._mouth = mouth
         self._behaviour = behaviour
         self._engines = engines
@@ -131,16 +136,13 @@ class CascadeConnection(LiveConnection):
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: deque[Coroutine[Any, Any, None]] = deque()
         self._hearing: Hearing | None = None
-        self._context: list[str] = []
         self._told: list[Content] = []
-        self._previous: Call | None = None
         self._closed = False
 
     def open(self, history: list[Content]) -> None:
         """Says that the setup is accepted, and answers the history if the user has the last word in it."""
         self._emit(LiveServerMessage(setup_complete=LiveServerSetupComplete()))
-        if question := _open_question(history):
-            self._begin(self._answer(question))
+        self._take_over(history)
 
     # -- what the engine sends ------------------------------------------------------------------------------------
 
@@ -154,9 +156,9 @@ class CascadeConnection(LiveConnection):
         text = content.text.strip()
         if not turn_complete:
             if text and content.role != "model":
-                self._context.append(text)
+                self._dialogue.add(text)
             return
-        if not text and not self._context:
+        if not text and not self._dialogue.has_context:
             raise InvalidInput("the local agent reads text only, and this turn has none", field="content")
         self._interrupt()
         self._begin(self._answer(text))
@@ -167,10 +169,20 @@ class CascadeConnection(LiveConnection):
         self._told += contents
         if not turn_complete:
             return
-        question = _open_question(self._told)
+        self._take_over(self._told)
         self._told.clear()
-        if question:
-            self._begin(self._answer(question))
+
+    def _take_over(self, contents: list[Content]) -> None:
+        """Goes on with a conversation whose last turn is the user's, another agent's, or a tool's."""
+        if not contents or contents[-1].role == "model":
+            return
+        left = still_open(contents)
+        if left.question:
+            self._begin(self._answer(left.question, handed=left.handed))
+        elif words := self._dialogue.outcome([(result.name or "tool", result) for result in left.results]):
+            self._begin(self._say(words))
+        elif left.handed or left.results:
+            self._begin(self._say(self._dialogue.introduction))
 
     async def greet(self, words: str) -> None:
         """Says the words themselves."""
@@ -309,24 +321,12 @@ class CascadeConnection(LiveConnection):
         self._flag(interrupted=True)
         self._flag(turn_complete=True)
 
-    async def _answer(self, text: str) -> None:
-        """One turn: decide, call tools and wait for them, say the outcome."""
-        decision = self._router.route(text, self._previous)
-        if self._context:
-            if isinstance(decision, NoIdea):
-                decision = self._router.route(" ".join([*self._context, text]), self._previous)
-            self._context.clear()
-        match decision:
-            case Calls(calls):
-                self._previous = calls[-1]
-                reply = await self._call(calls)
-            case Ask():
-                reply = answers.ask(decision)
-            case SmallTalk(kind):
-                reply = answers.small_talk(kind, self._router)
-            case NoIdea():
-                reply = answers.not_understood(self._router)
-        await self._say(reply)
+    async def _answer(self, text: str, *, handed: bool = False) -> None:
+        """One turn: decide, call tools and wait for them, say the outcome. A task that is done by that is reported."""
+        decided = self._dialogue.decide(text, handed=handed)
+        await self._say(decided if isinstance(decided, str) else await self._call(decided))
+        if self._dialogue.is_done:
+            await self._say(await self._call((Call(COMPLETED),)))
 
     async def _call(self, calls: tuple[Call, ...]) -> str:
         self._answered.clear()
@@ -334,12 +334,13 @@ class CascadeConnection(LiveConnection):
         self._emit(LiveServerMessage(tool_call=LiveServerToolCall(function_calls=opened)))
         await self._answered.wait()
         results = self._calls.close()
-        return " ".join(answers.read_result(self._calls.name_of(result), result.response) for result in results)
+        return self._dialogue.outcome([(self._calls.name_of(result), result) for result in results])
 
     async def _say(self, reply: str) -> None:
-        await self._mouth.say(reply, self._emit_paced)
-        self._flag(generation_complete=True)
-        await self._mouth.drain()
+        if reply:
+            await self._mouth.say(reply, self._emit_paced)
+            self._flag(generation_complete=True)
+            await self._mouth.drain()
         self._flag(turn_complete=True)
 
     # -- hearing --------------------------------------------------------------------------------------------------
@@ -371,7 +372,7 @@ class CascadeConnection(LiveConnection):
         if self._behaviour.transcribe_input:
             self._flag(input_transcription=Transcription(text=heard.text, finished=True))
         if self._hearing is not None and self._hearing.in_speech and self._behaviour.interruptible:
-            self._context.append(heard.text)  # the user went on speaking: this was only the first part
+            self._dialogue.add(heard.text)  # the user went on speaking: this was only the first part
         elif heard.in_domain:
             self._begin(self._answer(heard.text))
         else:
@@ -379,15 +380,3 @@ class CascadeConnection(LiveConnection):
 
     def _on_failure(self, error: Exception) -> None:
         self._begin(self._say("Sorry, I could not hear that: speech recognition failed."))
-
-
-def _open_question(history: list[Content]) -> str:
-    """The user's text at the end of the history that nobody has answered; what other agents said is no question."""
-    question = ""
-    for content in reversed(history):
-        if content.role == "model":
-            break
-        text = content.text.strip()
-        if text and _QUOTE_MARK not in text and not question:
-            question = text
-    return question

@@ -27,9 +27,10 @@ STOP_WEIGHT = 0.3
 
 @dataclass(frozen=True)
 class Pattern:
-    """A sentence as a row of words and slots."""
+    """A sentence as a row of words and slots; `given` are values that the sentence stands for as a whole."""
 
     elements: tuple[str | Slot, ...]
+    given: tuple[tuple[str, Any], ...] = ()
 
     @property
     def words(self) -> list[str]:
@@ -129,7 +130,7 @@ def fit(pattern: Pattern, tokens: Sequence[Token], text: str, limit: float = 1.0
                     following[end] = (total, values + value, missing + absent)
         row = following
     best = row.get(len(tokens))
-    return Fit(best[0] / weight, dict(best[1]), best[2]) if best is not None else None
+    return Fit(best[0] / weight, dict(pattern.given + best[1]), best[2]) if best is not None else None
 
 
 def _spread_extras(row: dict[int, _Cell], tokens: Sequence[Token], budget: float) -> None:

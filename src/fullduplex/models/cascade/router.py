@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Protocol
 
+from fullduplex.models.cascade import flow
 from fullduplex.models.cascade.patterns import Fit, Pattern, fit, parse_pattern, quoted_examples
 from fullduplex.models.cascade.slots import Slot, slot_for
 from fullduplex.models.cascade.text import STOP_WORDS, Token, tokenize, words_of
@@ -55,6 +56,7 @@ class Declaration(Protocol):
     name: str | None
     description: str | None
     parameters: dict[str, Any] | None
+    behavior: str | None
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,11 @@ class Calls:
     """The utterance asks for these tools, in this order; they may run at once."""
 
     calls: tuple[Call, ...]
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether another agent is to go on."""
+        return any(call.name == flow.TRANSFER for call in self.calls)
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,13 @@ class ToolEntry:
     slots: dict[str, Slot]
     patterns: list[Pattern]
     words: frozenset[str]
+    streams: bool = False
+    """Whether its first answer is only that more will come."""
+
+    @property
+    def is_flow(self) -> bool:
+        """Whether it says where the conversation goes, and does nothing else."""
+        return self.name in flow.FLOW
 
     @property
     def required(self) -> list[str]:
@@ -120,8 +134,14 @@ def _argument_notes(description: str) -> dict[str, str]:
     return notes
 
 
-def read_tool(declaration: Declaration) -> ToolEntry:
-    """What the router needs of a function declaration; a tool without examples gets patterns from its name."""
+def read_tool(
+    declaration: Declaration, declarations: Sequence[Declaration] = (), agents: Mapping[str, str] | None = None
+) -> ToolEntry:
+    """What the router needs of a function declaration; a tool without examples gets patterns from its name.
+
+    The tools of `flow` have sentences of their own, which depend on the other `declarations` and on the `agents` that
+    the instruction tells of.
+    """
     name, description = declaration.name or "", declaration.description or ""
     schema = declaration.parameters or getattr(declaration, "parameters_json_schema", None) or {}
     notes = _argument_notes(description)
@@ -131,14 +151,19 @@ def read_tool(declaration: Declaration) -> ToolEntry:
         slot = slot_for(key, parameter, required=key in required, description=notes.get(key, ""))
         if slot is not None:
             slots[key] = slot
+    slots |= flow.slots_of(declaration, declarations)
     patterns = [p for sentence in quoted_examples(description) for p in parse_pattern(sentence, slots.get)]
     spoken_name = " ".join(name.replace("_", " ").split())
-    if not patterns:
+    if name in flow.FLOW:
+        loops = any(one.name == flow.EXIT for one in declarations)
+        patterns += flow.patterns_of(declaration, slots, agents or {}, loops=loops)
+    elif not patterns:
         holes = " ".join(f"{{{key}}}" for key, slot in slots.items() if slot.required)
         sentences = [f"{spoken_name} {joint}{holes}".strip() for joint in ("", "in ", "for ", "of ")]
         patterns = [p for sentence in sentences for p in parse_pattern(sentence, slots.get)]
     words = {word for pattern in patterns for word in pattern.words} | set(words_of(spoken_name))
-    return ToolEntry(name, slots, patterns, frozenset(words - STOP_WORDS))
+    streams = declaration.behavior == "NON_BLOCKING"
+    return ToolEntry(name, slots, patterns, frozenset(words - STOP_WORDS), streams)
 
 
 def _forbids(tokens: Sequence[Token]) -> bool:
@@ -150,15 +175,23 @@ def _forbids(tokens: Sequence[Token]) -> bool:
 class Router:
     """Routes utterances to the functions it was made with. Holds no state between utterances.
 
+    `agents` are those that the conversation can be handed to, with their descriptions.
+
     Example:
         >>> router = Router(declarations)
         >>> router.route("what time is it in Tokyo")
         Calls(calls=(Call(name='get_time', args={'city': 'Tokyo'}),))
     """
 
-    def __init__(self, declarations: Sequence[Declaration], *, search: bool = False) -> None:
+    def __init__(
+        self, declarations: Sequence[Declaration], *, search: bool = False, agents: Mapping[str, str] | None = None
+    ) -> None:
         self.search = search
-        self.tools = {entry.name: entry for entry in map(read_tool, declarations)}
+        self.agents = dict(agents or {})
+        # The agent's own tools first: where two fit as well, it does the work itself.
+        own_first = sorted(declarations, key=lambda declaration: declaration.name in flow.FLOW)
+        self.tools = {entry.name: entry for entry in (read_tool(one, declarations, self.agents) for one in own_first)}
+        self._topics = flow.Topics(self.agents)
         self.talk = {
             kind: [p for sentence in sentences for p in parse_pattern(sentence, lambda _: None)]
             for kind, sentences in SMALL_TALK.items()
@@ -194,10 +227,13 @@ class Router:
             self._split(tokens, text)
             or self._follow_up(tokens, text, previous)
             or self._by_overlap(tokens, text)
+            or self._by_topic(tokens)
             or NoIdea()
         )
 
     def _decide(self, name: str, found: Fit) -> Calls | Ask:
+        if name == flow.TRANSFER and found.missing and len(self.agents) == 1:
+            return Calls((Call(name, {"agent_name": next(iter(self.agents))}),))  # "go back": there is but one way
         if found.missing:
             return Ask(name, found.missing)
         absent = tuple(key for key in self.tools[name].required if key not in found.values)
@@ -251,6 +287,8 @@ class Router:
         """The tool that shares most of the utterance's telling words, if all that it requires was said."""
         best: tuple[float, Call] | None = None
         for entry in self.tools.values():
+            if entry.is_flow:
+                continue
             values, taken = _scan(entry, tokens, text)
             rest = [t.word for i, t in enumerate(tokens) if i not in taken and t.word not in STOP_WORDS]
             shared = [word for word in rest if word in entry.words]
@@ -261,6 +299,11 @@ class Router:
             if score >= _ACCEPT_OVERLAP and (best is None or score > best[0]):
                 best = (score, Call(entry.name, values))
         return Calls((best[1],)) if best is not None else None
+
+    def _by_topic(self, tokens: Sequence[Token]) -> Calls | None:
+        """Hands over to the agent whose description tells of what the user wants."""
+        agent = self._topics.agent(tokens) if flow.TRANSFER in self.tools else None
+        return Calls((Call(flow.TRANSFER, {"agent_name": agent}),)) if agent is not None else None
 
 
 def _rank(found: Fit) -> tuple[float, int]:

@@ -101,19 +101,29 @@ async def test_a_run_that_is_cancelled_has_ended_too() -> None:
     assert watcher.trace[-1] == "after run"
 
 
+@pytest.mark.spec(151)
 @virtual
 async def test_a_run_that_fails_is_told_of_and_raises_what_ended_it() -> None:
     class Clumsy(BasePlugin):
-        async def on_run_error_callback(self, *, invocation_context: Any, error: Exception) -> None:
+        async def on_agent_error_callback(self, *, agent: Any, callback_context: Any, error: Exception) -> None:
             raise RuntimeError("the pager is out of order")
 
-    watcher = Watcher()
-    call = await call_with(Clumsy("clumsy"), watcher)
+        on_run_error_callback = on_agent_error_callback  # type: ignore[assignment]
+
+    class Pager(Watcher):
+        async def on_agent_error_callback(self, *, agent: Any, callback_context: Any, error: Exception) -> None:
+            self.trace.append(f"error of {agent.name}: {error}")
+
+    pager = Pager()
+    call = await call_with(Clumsy("clumsy"), pager)
     connection = await call.connection()
     connection.lose(1008, recoverable=False)
     with pytest.raises(ConnectionLost):
         await call.reader
-    assert watcher.trace == ["before run", "error-connection_lost", "run error closed with 1008"]
+    assert sorted(pager.trace) == sorted(
+        ["before run", "error-connection_lost", "error of guide: closed with 1008", "run error closed with 1008"]
+    )
+    assert pager.trace[-1] == "run error closed with 1008"
 
 
 # -- events -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,55 @@
+"""The guard before the ear on Gemini's wire: a banned word in tagged audio, its transcript late."""
+
+from __future__ import annotations
+
+import re
+
+from fullduplex import RunConfig, types
+from fullduplex.agents import SpeechGuard, banned_words
+from fullduplex.events import Event
+from fullduplex.mock_live import say, transcript
+from fullduplex.testing.tagged_audio import SLICE_MS, decode
+from tests.live.kit import user
+from tests.live.wire import talk
+
+WORDS = re.findall(r"\S+ ", "Well, if you really want to know the secret word, it is banana, of course. ")
+WORD_MS = 120
+SLICES = WORD_MS // SLICE_MS
+SPOKEN = RunConfig(output_audio_transcription=types.AudioTranscriptionConfig())
+
+
+def slices(events: list[Event]) -> list[int]:
+    """The numbers of the slices of the agent's voice in `events`."""
+    parts = [part for event in events if event.content for part in event.content.parts or []]
+    return decode(b"".join(part.inline_data.data or b"" for part in parts if part.inline_data), 24_000)
+
+
+async def test_no_slice_of_a_banned_word_comes_over_the_wire_to_the_app() -> None:
+    """Each word's transcript comes when the next word has been said: 240 ms after its first sound."""
+    turn = []
+    for number, word in enumerate(WORDS):
+        turn.append(say(word, audio_ms=WORD_MS, transcribe=False))
+        if number:
+            turn.append(transcript("out", WORDS[number - 1], style="never_finished"))
+    guard = SpeechGuard(check=banned_words(["banana"]), hold_ms=800, fallback="Never mind.")
+    async with talk(
+        [turn, [say("Anything else?", audio_ms=200)]], run_config=SPOKEN, mock={"pace": 1.0}, speech_guard=guard
+    ) as (
+        server,
+        call,
+    ):
+        call.queue.send_content(user("What is the secret word?"))
+        await call.until(lambda event: event.error_code == "speech_blocked")
+        await call.until(lambda event: event.content and event.content.text == "Never mind.")
+        await server.wait_for(lambda mock: any("Never mind." in str(turn) for turn in mock.connections[0].contents))
+        heard = slices(call.events)
+        assert heard == list(range(len(heard)))
+        assert 0 < len(heard) <= WORDS.index("banana, ") * SLICES
+        call.queue.send_content(user("Go on"))
+        await call.until(
+            lambda event: event.output_transcription and "else?" in (event.output_transcription.text or "")
+        )
+        assert not any("banana" in str(event.output_transcription) for event in call.events)
+        assert len(slices(call.events)) > len(heard)
+    saved = await call.saved()
+    assert "banana" not in str(saved.events)

@@ -63,6 +63,8 @@ def test_a_request_is_open_until_it_or_its_call_is_answered() -> None:
     assert open_requests(events) == {"r": request}
     assert open_requests([*events, answered("r", CONFIRMATION)]) == {}
     assert open_requests([*events, answered("c1", "pay")]) == {}
+    earlier = [*events, answered("r", CONFIRMATION), answered("c1", "pay")]
+    assert open_requests([*earlier, *events]) == {"r": request}, "ids may come again"
 
 
 @pytest.mark.parametrize(

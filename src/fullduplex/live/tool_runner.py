@@ -141,7 +141,12 @@ class ToolRunner:
         if tool is None or tool.blocks:
             self._blocking.add(key)
         self._tasks[key] = task = self._group.create_task(self._run(tool, call, context), name=f"tool {call.name}")
-        task.add_done_callback(lambda _: self._tasks.pop(key, None))
+        task.add_done_callback(functools.partial(self._ended, key))
+
+    def _ended(self, key: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(key, None)
+        if task.cancelled():  # when a run is torn down, what was done beside this call goes on record all the same
+            self.cancel([key])
 
     async def _run(self, tool: BaseTool | None, call: FunctionCall, context: ToolContext) -> None:
         if tool is None:

@@ -86,6 +86,7 @@ def open_requests(events: Iterable[Event]) -> dict[str, Request]:
     for event in events:
         answered.update(answer.id for answer in event.get_function_responses())
         for call in event.get_function_calls():
+            answered.discard(call.id)  # ids may come again in another run
             if (request := Request.read(call)) is not None:
                 asked[request.id] = request
     return {key: request for key, request in asked.items() if key not in answered and request.call.id not in answered}

@@ -29,9 +29,11 @@ PATHS = {
     "fullduplex.agents.llm_agent": "Agent LlmAgent",
     "fullduplex.agents.callback_context": "CallbackContext",
     "fullduplex.runners": "Runner InMemoryRunner",
-    "fullduplex.sessions": "InMemorySessionService DatabaseSessionService Session State BaseSessionService",
+    "fullduplex.sessions": "InMemorySessionService DatabaseSessionService VertexAiSessionService Session State "
+    "BaseSessionService",
     "fullduplex.sessions.in_memory_session_service": "InMemorySessionService",
     "fullduplex.sessions.database_session_service": "DatabaseSessionService",
+    "fullduplex.sessions.vertex_ai_session_service": "VertexAiSessionService",
     "fullduplex.sessions.base_session_service": "GetSessionConfig BaseSessionService",
     "fullduplex.events": "Event EventActions",
     "fullduplex.tools": "AgentTool FunctionTool LongRunningFunctionTool ToolConfirmation ToolContext "

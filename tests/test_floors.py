@@ -22,6 +22,7 @@ FLOORS = [
     {"tools"},
     {"models"},
     {"sessions", "artifacts", "memory"},
+    {"google_login"},
     {"requests"},
     {"turns"},
     {"events"},

@@ -69,6 +69,7 @@ async def test_a_writer_is_never_behind_itself(service: DatabaseSessionService, 
     clocks = [5.0, 1.0, 5.0, 0.0]  # nor when its clock goes back
     for second in clocks:
         await service.append_event(session, Event(timestamp=second))
+        assert (await stored(service, session)).last_update_time == session.last_update_time == second
     await asyncio.gather(*(service.append_event(session, change(**{"user:k": n})) for n in range(10)))
     assert len((await stored(service, session)).events) == len(clocks) + 10
 
@@ -214,7 +215,7 @@ def test_loops_come_and_go_and_nothing_stays_open(kind: str, tmp_path: Path, who
     for _ in range(3):
         asyncio.run(append())
     assert len(asyncio.run(stored(service, session)).events) == 9
-    assert not service._tables._database._homes
+    assert not service._tables._database._homes, "what a loop opened is closed with it"
     gc.collect()
 
 

@@ -4,6 +4,7 @@ from fullduplex.sessions.base import BaseSessionService, GetSessionConfig, ListS
 from fullduplex.sessions.database import DatabaseSessionService
 from fullduplex.sessions.in_memory import InMemorySessionService
 from fullduplex.sessions.state import State
+from fullduplex.sessions.vertex_ai import VertexAiSessionService
 
 __all__ = [
     "BaseSessionService",
@@ -13,4 +14,5 @@ __all__ = [
     "ListSessionsResponse",
     "Session",
     "State",
+    "VertexAiSessionService",
 ]

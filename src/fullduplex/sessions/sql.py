@@ -9,7 +9,7 @@ import asyncio
 import functools
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from fullduplex.errors import InvalidConfig, StoreUnavailable
+from fullduplex.sessions.per_loop import PerLoop
 
 TEXT = sa.Text().with_variant(LONGTEXT(), "mysql", "mariadb")
 # Where text is compared loosely by default, `café` and `cafe` would be one word.
@@ -71,18 +72,17 @@ def open_engine(url: str, options: dict[str, Any]) -> AsyncEngine:
 
 
 class _Home(NamedTuple):
-    """What belongs to one event loop: an engine, since connections live in the loop that opened them."""
+    """What belongs to one event loop."""
 
     engine: AsyncEngine
     making: asyncio.Lock
-    keeper: AsyncGenerator[None, None]
 
 
 class Database:
     """One database with the tables of `metadata`, which are made when they are missing.
 
-    It may be used in several event loops, one after another (`asyncio.run` twice) or at once (in threads). What a loop
-    has opened is closed with `close`, or when `asyncio.run` ends the loop. A given `engine` is never closed.
+    Several event loops may use it. What a loop has opened is closed with `close`, or when `asyncio.run` ends the loop.
+    A given `engine` is never closed.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Database:
         self._open = functools.partial(open_engine, url, options)
         self._given = engine
         self._next: AsyncEngine | None = engine or self._open()  # what cannot be opened is told at once
-        self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}
+        self._homes = PerLoop(self._move_in, self._move_out)
         self._made = False
 
     async def run(self, work: Callable[[AsyncConnection], Awaitable[T]], *, single: bool = False) -> T:
@@ -120,11 +120,10 @@ class Database:
 
     async def close(self) -> None:
         """Closes the connections that the running loop has opened."""
-        if (home := self._homes.get(asyncio.get_running_loop())) is not None:
-            await home.keeper.aclose()
+        await self._homes.close()
 
     async def _once(self, work: Callable[[AsyncConnection], Awaitable[T]], single: bool) -> T:
-        home = await self._home()
+        home = await self._homes.here()
         await self._make(home)
         async with home.engine.connect() as connection:
             if single and connection.dialect.name == "postgresql":  # elsewhere it would cost more than it saves
@@ -132,24 +131,15 @@ class Database:
             async with connection.begin():
                 return await work(connection)
 
-    async def _home(self) -> _Home:
-        loop = asyncio.get_running_loop()
-        if (home := self._homes.get(loop)) is None:
-            engine, self._next = self._next or self._open(), self._given
-            if self._made and self._given is None and _in_memory(engine.url):
-                raise InvalidConfig("a database in memory ends with the event loop that opened it: give it a file")
-            home = self._homes[loop] = _Home(engine, asyncio.Lock(), self._keep(loop, engine))
-            await anext(home.keeper)
-        return home
+    def _move_in(self) -> _Home:
+        engine, self._next = self._next or self._open(), self._given
+        if self._made and engine is not self._given and _in_memory(engine.url):
+            raise InvalidConfig("a database in memory ends with the event loop that opened it: give it a file")
+        return _Home(engine, asyncio.Lock())
 
-    async def _keep(self, loop: asyncio.AbstractEventLoop, engine: AsyncEngine) -> AsyncGenerator[None, None]:
-        """Waits for its end, which is that of `loop` at the latest: loops close the generators that are left."""
-        try:
-            yield
-        finally:
-            del self._homes[loop]
-            if engine is not self._given:
-                await engine.dispose()
+    async def _move_out(self, home: _Home) -> None:
+        if home.engine is not self._given:
+            await home.engine.dispose()
 
     async def _make(self, home: _Home) -> None:
         async with home.making:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fullduplex.errors import InvalidConfig
-from fullduplex.models.gemini.credentials import AccessToken
+from fullduplex.google_login import AccessToken
 from fullduplex.models.gemini.endpoint import Endpoint, Options, find_endpoint
 
 MODEL = "gemini-live-2.5-flash"

@@ -200,7 +200,7 @@ async def test_one_app_two_environments(monkeypatch: pytest.MonkeyPatch) -> None
         await run(agent, ask)
         assert (len(gemini.connections), len(vertex.connections)) == (1, 0)
         monkeypatch.setattr(google_auth, "default", lambda scopes: (Login(), "p"))
-        monkeypatch.setattr("fullduplex.models.gemini.credentials.default_login._credentials", None)
+        monkeypatch.setattr("fullduplex.google_login.default_login._credentials", None)
         monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "TRUE")
         monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
         monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "us-central1")

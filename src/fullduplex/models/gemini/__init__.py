@@ -1,7 +1,7 @@
 """Gemini Live, on the Gemini API and on Vertex AI: our own client of the BidiGenerateContent wire.
 
-`setup` says what a connection is opened with, `wire` reads and writes messages, `endpoint` and `credentials` know where
-and as whom to connect, `socket` moves frames, `failures` names what goes wrong, and `live` puts them together.
+`setup` says what a connection is opened with, `wire` reads and writes messages, `endpoint` knows where and as whom to
+connect, `socket` moves frames, `failures` names what goes wrong, and `live` puts them together.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from fullduplex.errors import InvalidConfig
-from fullduplex.models.gemini.credentials import AccessToken
+from fullduplex.google_login import AccessToken
 from fullduplex.models.gemini.setup import Backend
 
 _GEMINI_HOST = "https://generativelanguage.googleapis.com"

@@ -6,10 +6,10 @@ import os
 from collections.abc import AsyncGenerator
 
 from fullduplex.errors import InvalidConfig
+from fullduplex.google_login import AccessToken, GoogleCredentials, Login, default_login
 from fullduplex.models.answer import Answer
 from fullduplex.models.gemini import generate_wire
 from fullduplex.models.gemini.capabilities import is_live_only, takes_tools_with_schema
-from fullduplex.models.gemini.credentials import AccessToken, GoogleCredentials, Login, default_login
 from fullduplex.models.gemini.endpoint import Endpoint, Options, find_endpoint
 from fullduplex.models.http import Call, HttpClient
 from fullduplex.models.text import LlmRequest, LlmResponse, TextModel

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fullduplex.errors import ConnectionLost, InvalidInput
+from fullduplex.google_login import GoogleCredentials, Login, default_login
 from fullduplex.models.base import ConnectRequest, LiveConnection, LiveModel
 from fullduplex.models.gemini import failures
 from fullduplex.models.gemini import setup as setups
 from fullduplex.models.gemini.capabilities import capabilities_of
-from fullduplex.models.gemini.credentials import GoogleCredentials, Login, default_login
 from fullduplex.models.gemini.endpoint import Options, find_endpoint
 from fullduplex.models.gemini.failures import HandshakeRefused, SocketClosed
 from fullduplex.models.gemini.wire import Decoder, Encoder

@@ -1,4 +1,6 @@
-"""Google's login for Vertex AI: access tokens by google-auth (extra `[gemini]`), fetched off the event loop."""
+"""Google's login for Vertex AI, for models and stores: access tokens by google-auth (extra `[gemini]`), fetched off the
+event loop.
+"""
 
 from __future__ import annotations
 
@@ -104,4 +106,4 @@ class Login:
 
 
 default_login = Login()
-"""The machine's default login, shared by all models of the process."""
+"""The machine's default login, shared by all of the process."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fullduplex.errors import InvalidConfig, ModelError
-from fullduplex.models.gemini.credentials import Login
+from fullduplex.google_login import Login
 
 
 class FakeCredentials:

@@ -64,6 +64,19 @@ async def test_a_hundred_handovers_in_one_run() -> None:
     assert (await Chat(agent=root).say())[-1] == "clerk/:At last."
 
 
+async def test_the_agent_that_takes_over_is_told_what_was_said_and_done() -> None:
+    clerk = agent("clerk", "Here.", "Again.")
+    chat = Chat(agent=agent("root", ["One moment.", transfer("clerk")], sub_agents=[clerk]))
+    await chat.say("the clerk, please")
+    await chat.say("and now?")
+    assert isinstance(clerk.model, ScriptedTextModel)
+    question, quoted, own, last = told(clerk.model)
+    assert (question, own, last) == ("user: the clerk, please", "model: Here.", "user: and now?")
+    assert quoted.startswith("user: ")
+    assert "[root] said: One moment." in quoted
+    assert "[root] called tool `transfer_to_agent`" in quoted
+
+
 @pytest.mark.spec(102)
 async def test_a_tool_of_ones_own_hands_over() -> None:
     def to_clerk(tool_context: ToolContext) -> str:

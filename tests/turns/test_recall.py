@@ -55,6 +55,11 @@ def test_of_two_calls_the_one_that_was_answered_at_once_stays_where_it_was() -> 
     assert lines(paired(events)) == ["a?", "a=0", "wait", "b?", "b=2"]
 
 
+def test_an_answer_that_the_user_gave_belongs_to_the_agent_that_called() -> None:
+    told = paired([called("a"), answered("a", author="user")])
+    assert [event.author for event in told] == ["guide", "guide"]
+
+
 def test_text_beside_a_call_stays_where_it_was_said() -> None:
     events = [called("a", words="Let me see."), said("hm"), answered("a")]
     assert lines(paired(events)) == ["Let me see.", "hm", "a?", "a=0"]

@@ -56,4 +56,4 @@ def conversation(ctx: InvocationContext, agent: LlmAgent) -> list[Content]:
     events = on_branch(ctx.session.events, ctx.branch)
     if agent.include_contents == "none":
         events = present_turn(events, agent.name)
-    return contents_of(paired(events), media=True)
+    return contents_of(paired(events), media=True, agent=agent.name)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from fullduplex.events import Event
+from fullduplex.turns.approvals import REQUESTS
 from fullduplex.types.content import Part
 
 BEGIN = "<<<BEGIN_QUOTED_AGENT_CONTENT>>>"
@@ -43,6 +44,9 @@ def _lines(event: Event) -> Iterator[str]:
 
 
 def _line(part: Part) -> str:
+    asked = part.function_call or part.function_response
+    if asked is not None and asked.name in REQUESTS:
+        return ""  # the user was asked, not a tool
     if part.function_call is not None:
         call = part.function_call
         return f"called tool `{call.name}` with parameters: {_json(call.args or {})}"

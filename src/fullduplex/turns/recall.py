@@ -32,7 +32,7 @@ def paired(events: Sequence[Event]) -> list[Event]:
     """`events` with each call right before its last answer.
 
     Calls without an answer and answers without a call are left out, and so is what a tool answered for the time being
-    once the last answer is there.
+    once the last answer is there. An answer that the user gave belongs to the agent that called.
     """
     answered_in = {
         answer.id: number for number, event in enumerate(events) for answer in event.get_function_responses()
@@ -53,6 +53,9 @@ def paired(events: Sequence[Event]) -> list[Event]:
         elif answers := {part.function_response.id for part in kept if part.function_response is not None}:
             told += _called_again(answers - open_calls, calls)
             open_calls = set()
+            if event.author == "user":
+                caller = calls[min(answers, key=str)][0].author
+                event = event.model_copy(update={"author": caller})
         if kept or not parts:
             told.append(event if len(kept) == len(parts) else _with(event, kept))
     return told

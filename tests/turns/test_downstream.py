@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from fullduplex.events import Event
 from fullduplex.turns.downstream import Downstream
-from fullduplex.types import LiveServerMessage
+from fullduplex.types import Content, LiveServerMessage
 
 AUDIO = {"inlineData": {"data": "AAAA", "mimeType": "audio/pcm;rate=24000"}}
 
@@ -391,3 +391,30 @@ def text(event: Event) -> str:
     assert event.content is not None
     assert event.content.parts is not None
     return event.content.parts[0].text or ""
+
+
+# -- the short way of audio ------------------------------------------------------------------------------------------
+
+
+def chunk(**content: Any) -> Content:
+    return Content.model_validate({"role": "model", "parts": [AUDIO], **content})
+
+
+def test_a_voice_that_goes_on_makes_the_same_events_either_way() -> None:
+    fed, short_way = downstream(), downstream()
+    play(says(AUDIO), down=fed)
+    play(says(AUDIO), down=short_way)
+    assert short_way.go_on(chunk(), 7.0) == fed.feed(LiveServerMessage.model_validate(says(AUDIO)), 7.0)[0]
+    assert short_way.go_on(chunk(), 5.0) == fed.feed(LiveServerMessage.model_validate(says(AUDIO)), 5.0)[0]
+
+
+def test_what_is_more_than_a_voice_that_goes_on_is_to_be_fed() -> None:
+    assert downstream().go_on(chunk(), 1.0) is None
+    for before in ([says(AUDIO), TURN_COMPLETE], [says(AUDIO), INTERRUPTED], [says("Words that are not merged yet")]):
+        down = downstream()
+        play(*before, down=down)
+        assert down.go_on(chunk(), 9.0) is None
+    speaking = downstream()
+    play(says(AUDIO), down=speaking)
+    assert speaking.go_on(chunk(role="user"), 9.0) is None
+    assert speaking.go_on(chunk(role=None), 9.0) is None

@@ -114,7 +114,7 @@ class Event(Message):
 
     @staticmethod
     def new_id() -> str:
-        """A fresh event id: a UUID of which the process draws the head once and counts the rest (ids are no secrets)."""
+        """A fresh event id: a UUID, its head drawn once by the process, the rest counted (ids are no secrets)."""
         return f"{_ids.head}{next(_ids.count):012x}"
 
     def get_function_calls(self) -> list[FunctionCall]:

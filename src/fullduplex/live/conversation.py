@@ -22,7 +22,7 @@ from fullduplex.turns.latency import LatencyMeter
 from fullduplex.turns.media_queue import audio_seconds, pcm_rate
 from fullduplex.turns.playout import PlayoutCursor
 from fullduplex.types.content import Blob
-from fullduplex.types.live import LiveServerContent, LiveServerMessage
+from fullduplex.types.live import LiveServerAudio, LiveServerContent, LiveServerMessage
 from fullduplex.types.playout import Heard, PlayoutReport, TurnTimes
 
 _INTERRUPTED = LiveServerMessage(server_content=LiveServerContent(interrupted=True))
@@ -116,6 +116,23 @@ class Conversation:
         if self._limits is not None:
             self._limits.hear(message)
         return events
+
+    def hear_on(self, message: LiveServerAudio) -> bool:
+        """Takes another chunk of the voice that speaks already: the busiest path downward, with nothing to find out.
+
+        False when more than that is to be done, or somebody wants to know of it: `hear` the message then.
+        """
+        if self._latency.wants_audio or self._followers or self._guard is not None or self._limits is not None:
+            return False
+        now = self._latest = max(self._ambient.now(), self._latest)
+        content = message.server_content
+        said = content.model_turn if content is not None else None
+        blob = said.parts[0].inline_data if said is not None and said.parts else None
+        if blob is None or not blob.data or said is None or (event := self._downstream.go_on(said, now)) is None:
+            return False
+        self._cursor.audio(event.id, audio_seconds(len(blob.data), blob.mime_type), now)
+        self._scribe.show(event)
+        return True
 
     def show(self, event: Event) -> None:
         """Shows an event that is the run's own, and none of the model's."""

@@ -88,7 +88,8 @@ class Scribe:
 
     def note(self, event: Event) -> None:
         """Takes an event of the user's side: kept, not shown (the app knows what it sent)."""
-        self._pass(None, self._journal.user(self._marked(event)))
+        self._mark(event)
+        self._pass(None, self._journal.user(event))
 
     @property
     def unwritten(self) -> int:
@@ -155,18 +156,22 @@ class Scribe:
     def _take(self, event: Event, ready: asyncio.Future[bool] | None) -> None:
         if ready is not None:
             self._unready[event.id] = ready
-        self._pass(self._marked(event), self._journal.model(event))
+        self._mark(event)
+        self._pass(event, self._journal.model(event))
 
     async def _is_wanted(self, event: Event) -> bool:
         ready = self._unready.get(event.id)
         return ready is None or await said(ready)
 
-    def _marked(self, event: Event) -> Event:
+    def _mark(self, event: Event) -> None:
         if self._custom_metadata:
             event.custom_metadata = {**self._custom_metadata, **(event.custom_metadata or {})}
-        return event
 
     def _pass(self, event: Event | None, kept: list[Event]) -> None:
+        if not kept and not self._unready and self._idle.is_set():  # the way of every chunk of audio
+            if event is not None:
+                self._outbox.put(event)
+            return
         if self._outputs:
             for one in kept:
                 if one.author in self._outputs:

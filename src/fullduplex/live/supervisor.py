@@ -30,7 +30,12 @@ from fullduplex.live.tool_runner import ToolRunner
 from fullduplex.models.base import LiveModel
 from fullduplex.requests import LiveRequest
 from fullduplex.types.content import Content, Part
-from fullduplex.types.live import LiveServerContent, LiveServerMessage, LiveServerSessionResumptionUpdate
+from fullduplex.types.live import (
+    LiveServerAudio,
+    LiveServerContent,
+    LiveServerMessage,
+    LiveServerSessionResumptionUpdate,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -299,6 +304,8 @@ class Supervisor:
             message = line.quiet(message)
         elif self._farewell.line is not None and _speaks(message):
             self._farewell.let_go()
+        elif type(message) is LiveServerAudio and self._conversation.hear_on(message):
+            return
         spoke = self._conversation.in_turn
         shown = self._conversation.hear(message)
         if not spoke and self._conversation.in_turn and line is self._line:

@@ -76,6 +76,13 @@ class Downstream:
             events.append(self.event(go_away=message.go_away))
         return events
 
+    def go_on(self, said: Content, now: float) -> Event | None:
+        """The event of another chunk of the voice that speaks already; None when that is not all: `feed` it then."""
+        if not self.in_turn or self._text or said.role != "model":
+            return None
+        self._now = max(now, self._now)
+        return self._sound(said, self._author)
+
     def finish(self, now: float) -> list[Event]:
         """What the end of a connection or of the run leaves unsaid: unfinished transcripts and unmerged text."""
         self._now = max(now, self._now)
@@ -147,18 +154,7 @@ class Downstream:
                 # Text that is followed by something else is whole.
                 if self._text:
                     events.extend(self._merged())
-                # Every chunk of audio passes here: written out, because passing fields on costs as much as the event.
-                author = "user" if role == "user" else self._author
-                events.append(
-                    Event(
-                        author=author,
-                        invocation_id=self._invocation_id,
-                        id=self._new_id(),
-                        timestamp=self._now,
-                        content=said,
-                        branch=self._branch,
-                    )
-                )
+                events.append(self._sound(said, "user" if role == "user" else self._author))
             elif part.text:
                 thought = part.thought or None
                 if self._text and thought != self._thought:
@@ -166,6 +162,17 @@ class Downstream:
                 self._thought = thought
                 self._text += part.text
                 events.append(self.event(content=said, partial=True))
+
+    def _sound(self, said: Content, author: str) -> Event:
+        # Every chunk of audio passes here: written out, because passing fields on costs as much as the event.
+        return Event(
+            author=author,
+            invocation_id=self._invocation_id,
+            id=self._new_id(),
+            timestamp=self._now,
+            content=said,
+            branch=self._branch,
+        )
 
     def _merged(self, interrupted: bool = False) -> list[Event]:
         """The streamed text as one event that is not partial, if there is any."""

@@ -20,8 +20,6 @@ def is_kept(event: Event) -> bool:
         return False
     if event.content is not None:
         parts = event.content.parts or []
-        if len(parts) == 1:  # every chunk of audio passes here
-            return parts[0].inline_data is None
         return all(part.inline_data is None for part in parts)
     return bool(
         event.turn_complete
@@ -67,6 +65,8 @@ class Journal:
 
     def model(self, event: Event) -> list[Event]:
         """An event that came down. At a further interruption, an answer that waits for `settle` stays whole."""
+        if self._spoken and _is_sound_alone(event):
+            return []  # every chunk of audio passes here
         kept = self._interrupted() if event.interrupted and self._spoken else []
         if is_kept(event):
             kept += self._place(event)
@@ -174,6 +174,13 @@ class Journal:
             self._wordless = not self._texts
         self._spoken = False
         self._texts, self._said = [], []
+
+
+def _is_sound_alone(event: Event) -> bool:
+    content = event.content
+    if content is None or event.author == "user" or event.interrupted or event.turn_complete:
+        return False
+    return content.parts is not None and len(content.parts) == 1 and content.parts[0].inline_data is not None
 
 
 def _is_reference(content: Content) -> bool:

@@ -193,7 +193,7 @@ class Tool(Message):
 
 
 empty: Callable[[], dict[str, Any]] = {}.copy
-"""Gives a new dict. As a factory other than `dict`, so that an empty one is still written in JSON; built in, because every
-event has four of them."""
+"""Gives a new dict. As a factory other than `dict`, so that an empty one is still written in JSON; built in, because
+every event has four of them."""
 
 ALWAYS_DICT = msgspec.field(default_factory=empty)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fullduplex.types.content import Content, FunctionCall
+from fullduplex.types.content import Blob, Content, FunctionCall, Part
 from fullduplex.types.struct import Message
 
 
@@ -138,3 +138,16 @@ class LiveServerMessage(Message):
     session_resumption_update: LiveServerSessionResumptionUpdate | None = None
     voice_activity: VoiceActivity | None = None
     voice_activity_detection_signal: VoiceActivityDetectionSignal | None = None
+
+
+class LiveServerAudio(LiveServerMessage):
+    """A message that holds one chunk of the model's audio and nothing else, made by `of`.
+
+    A backend whose wire tells it so may say it by this class: then nobody need look for anything else in the message.
+    """
+
+    @classmethod
+    def of(cls, chunk: Blob, role: str | None) -> LiveServerAudio:
+        """The message of `chunk`."""
+        turn = Content(parts=[Part(inline_data=chunk)], role=role)
+        return cls(server_content=LiveServerContent(model_turn=turn))

@@ -14,6 +14,7 @@ import msgspec
 
 from fullduplex.errors import InvalidInput
 from fullduplex.models.gemini.capabilities import Capabilities
+from fullduplex.models.gemini.chunks import ChunkReader
 from fullduplex.models.gemini.failures import from_payload
 from fullduplex.models.gemini.setup import Backend
 from fullduplex.types.binary import quoted_base64
@@ -166,15 +167,19 @@ class Decoder:
     def __init__(self, warn: Callable[..., None] = _log.warning) -> None:
         self._warn = warn
         self._once = Once()
+        self._chunks = ChunkReader()
 
     def read(self, raw: bytes) -> LiveServerMessage | None:
         """One message; None for one that nobody can read. Raises `ModelError` for an error message."""
+        if (chunk := self._chunks.read(raw)) is not None:
+            return chunk
         try:
             message = _DECODER.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
             return self._read_in_parts(raw, error)
         if message == _EMPTY:
             return self._read_unknown(raw)
+        self._chunks.learn(raw, message)
         if message.usage_metadata is not None:
             _unify(message.usage_metadata)
         if message.voice_activity is not None and message.voice_activity.voice_activity_type is None:

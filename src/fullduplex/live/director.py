@@ -66,6 +66,7 @@ class Director:
                         self._passed.discard(event.id)
                     else:
                         event = await self._kept(event)
+                        self._escalated |= bool(event.actions.escalate)
                     below.put(event)
         finally:
             while self._runs:  # the agent left one of its loops without closing what it looped over

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from fullduplex.agents.contexts import InvocationContext
 from fullduplex.errors import FullduplexError
@@ -15,6 +16,7 @@ from fullduplex.live.ambient import Ambient
 from fullduplex.live.answers import Answers
 from fullduplex.live.conversation import Conversation
 from fullduplex.live.limits import Limits
+from fullduplex.live.line import Take
 from fullduplex.live.microphone import Microphone
 from fullduplex.live.scribe import Scribe
 from fullduplex.live.settings import LiveSettings
@@ -22,6 +24,7 @@ from fullduplex.live.uplink import Uplink
 from fullduplex.live.upstream import Upstream
 from fullduplex.requests import Aside, LiveRequestQueue, Overload
 from fullduplex.turns.downstream import Downstream
+from fullduplex.turns.floor import Floor
 from fullduplex.types.content import Blob
 from fullduplex.types.playout import PlayoutReport, TurnTimes
 
@@ -31,7 +34,8 @@ logger = logging.getLogger(__name__)
 class Channel:
     """The two ways of one conversation. `interrupt` silences the agent at work; `is_begun`: there was one.
 
-    `tap` takes what media go up.
+    `tap` takes what media go up. Where several agents work at once each has a `branch` of the channel, on which not
+    every message of a model may be heard at once (`admit`), and `broken_off` says that no more of an answer will come.
     """
 
     def __init__(
@@ -44,8 +48,26 @@ class Channel:
         ambient: Ambient,
         settings: LiveSettings,
         tap: Callable[[Blob], None] | None = None,
+        trunk: Channel | None = None,
+        admit: Callable[[Take], Take] = lambda take: take,
+        broken_off: Callable[[], None] = lambda: None,
+        hears: Callable[[], bool] = lambda: True,
     ) -> None:
         self.queue = queue
+        self.admit = admit
+        self.broken_off = broken_off
+        self.hears = hears
+        self.is_trunk = trunk is None
+        self.branches: list[Channel] = []
+        self.floor: Floor[Any] | None = None
+        self._of_run: dict[str, Any] = {
+            "scribe": scribe,
+            "limits": limits,
+            "ambient": ambient,
+            "settings": settings,
+            "tap": tap,
+        }
+        self._tap = tap
         self.scribe = scribe
         self.answers = Answers(queue)
         self.conversation = Conversation(
@@ -54,23 +76,32 @@ class Channel:
             ambient=ambient,
             limits=limits,
         )
+        self.upstream = Upstream(
+            event=self.conversation.event,
+            note=self.conversation.note if trunk is None else None,  # what all hear is kept once
+            microphone=Microphone(now=ambient.now, tell=self.warn),
+            tap=self._record if tap is not None else None,
+        )
         self.uplink = Uplink(
             queue=queue,
             session=ctx.session,
             conversation=self.conversation,
-            upstream=Upstream(
-                event=self.conversation.event,
-                note=self.conversation.note,
-                microphone=Microphone(now=ambient.now, tell=self.warn),
-                tap=tap,
-            ),
+            upstream=self.upstream,
             answers=self.answers,
             ambient=ambient,
             settings=settings,
         )
         self.interrupt: Callable[[], None] = lambda: None
-        self._numbers = itertools.count(1)
+        self._numbers: Iterator[int] = itertools.count(1) if trunk is None else trunk._numbers
         self.is_begun = False
+
+    def branch(self, ctx: InvocationContext, **gates: Any) -> Channel:
+        """A branch for `ctx.agent`, with a queue of its own."""
+        return Channel(ctx=ctx, queue=ctx.queue, trunk=self, **gates, **self._of_run)
+
+    def _record(self, blob: Blob) -> None:
+        if self._tap is not None and self.hears():
+            self._tap(blob)
 
     def next_line(self) -> int:
         """The number of the next line to the model."""
@@ -78,6 +109,8 @@ class Channel:
 
     def aside(self, message: Aside) -> None:
         """What the app says to the engine, and not to the model."""
+        for branch in self.branches:
+            branch.aside(message)
         if isinstance(message, PlayoutReport):
             self.conversation.report(message)
         elif isinstance(message, TurnTimes):

@@ -56,6 +56,7 @@ class Part:
             new_id=wiring.ambient.new_id,
             long_running=frozenset(tool.name for tool in tools if tool.is_long_running),
             branch=ctx.branch,
+            hears=channel.hears,
         )
         self._tools = ToolRunner(
             ctx=ctx,
@@ -131,6 +132,10 @@ class Part:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if not lines.done():
                 conversation.hand_over(input_comes_again=self._channel.uplink.backlog.speech)
+        except asyncio.CancelledError:
+            lines.cancel()
+            await self._drain(screening, 0.0)
+            raise
         finally:
             lines.cancel()
             await asyncio.wait([lines])

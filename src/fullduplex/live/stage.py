@@ -10,11 +10,12 @@ from fullduplex.agents.base import BaseAgent
 from fullduplex.agents.callbacks import after_agent, after_agent_quietly, agent_failed, before_agent, is_awaited
 from fullduplex.agents.contexts import InvocationContext
 from fullduplex.agents.llm_agent import LlmAgent
-from fullduplex.agents.workflow import LoopAgent, SequentialAgent, WorkflowAgent
+from fullduplex.agents.workflow import LoopAgent, ParallelAgent, SequentialAgent, WorkflowAgent
 from fullduplex.events import Event
 from fullduplex.live.channel import Channel
 from fullduplex.live.director import Director
 from fullduplex.live.outcome import DONE, OVER, Ending, Outcome
+from fullduplex.live.parallel import Parallel
 from fullduplex.live.part import Part
 from fullduplex.live.prompter import Prompter
 from fullduplex.live.wiring import Wiring
@@ -23,14 +24,19 @@ _SKIPPED = Outcome(Ending.SKIPPED)
 
 
 class Stage:
-    """The agents of one channel. Those that have begun and not ended stand on a stack, the one at work on top."""
+    """The agents of one channel. Those that have begun and not ended stand on a stack, the one at work on top.
 
-    def __init__(self, ctx: InvocationContext, channel: Channel, wiring: Wiring) -> None:
+    `is_first`: the first of them begins the run. `loops`: so many loops stand around all of them.
+    """
+
+    def __init__(
+        self, ctx: InvocationContext, channel: Channel, wiring: Wiring, *, is_first: bool = True, loops: int = 0
+    ) -> None:
         self._channel = channel
         self._wiring = wiring
         self._begun: list[InvocationContext] = []
-        self._is_first = True
-        self._loops = 0
+        self._is_first = is_first
+        self._loops = loops
         self._prompter = Prompter(
             channel,
             ctx.session,
@@ -95,7 +101,14 @@ class Stage:
             return await self._in_turn(ctx, agent.sub_agents)
         if isinstance(agent, LoopAgent):
             return await self._loop(ctx, agent)
+        if isinstance(agent, ParallelAgent):
+            self._is_first = False
+            return await Parallel(ctx, self._channel, self._branch).play()
         raise NotImplementedError(f"{type(agent).__name__} does not run live")
+
+    def _branch(self, ctx: InvocationContext, channel: Channel) -> Stage:
+        """A stage for an agent that works beside others."""
+        return Stage(ctx, channel, self._wiring, is_first=False, loops=self._loops)
 
     async def _direct(self, ctx: InvocationContext) -> Outcome:
         director = Director(

@@ -117,6 +117,20 @@ class Uplink:
         self._again[:0] = [Noted(LiveRequest(blob=one)) if isinstance(one, Blob) else one for one in again]
         return {noted.event_id for noted in self._again if noted.event_id is not None}
 
+    def give_up(self) -> list[Noted]:
+        """Gives what is not sent or not answered yet to another uplink, which takes it up."""
+        self.take_back(afresh=True)
+        given, self._again = self._again, []
+        waiting = [self._unsent] if self._unsent is not None else []
+        self._unsent = None
+        while self._queue.qsize():
+            waiting.append(self._queue.take())
+        return given + [Noted(request) for request in waiting if not request.close and self._answers.wanted(request)]
+
+    def take_up(self, given: list[Noted]) -> None:
+        """Takes what another uplink has given up; the session knows of it."""
+        self._again += given
+
     @property
     def goes_on(self) -> bool:
         """Whether the user says more, in what is still to be sent, than the session knows of."""

@@ -25,7 +25,8 @@ NOTHING = Sent(None, None)
 
 
 class Upstream:
-    """Sends requests, and notes what the session keeps of them. `event` makes an event of this run.
+    """Sends requests, and notes what the session keeps of them (None: somebody else does). `event` makes an event of
+    this run.
 
     `tap` takes the media that models are sent, each once, however often a lost connection has it sent again.
     """
@@ -34,7 +35,7 @@ class Upstream:
         self,
         *,
         event: Callable[..., Event],
-        note: Callable[[Event], None],
+        note: Callable[[Event], None] | None,
         microphone: Microphone | None = None,
         tap: Callable[[Blob], None] | None = None,
     ) -> None:
@@ -77,9 +78,7 @@ class Upstream:
         if request.content is not None:
             check(request.content)
             await self._content(request.content, request, connection)
-        if not noted:
-            event = self._noteworthy(request)
-        if event is not None:
+        if not noted and self._note is not None and (event := self.noteworthy(request)) is not None:
             self._note(event)
         return Sent(audio, event.id if event is not None else None)
 
@@ -108,7 +107,7 @@ class Upstream:
         else:
             await connection.send_content(as_turn(content), turn_complete=not request.partial)
 
-    def _noteworthy(self, request: LiveRequest) -> Event | None:
+    def noteworthy(self, request: LiveRequest) -> Event | None:
         """The event that the session keeps of `request`: a turn, a change of state, or none.
 
         What tools answered is in the session already: the runner of tools, or the app, put it there.

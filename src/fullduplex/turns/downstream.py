@@ -21,7 +21,8 @@ class Downstream:
     """Messages in, events out, for the agent `author` in the run `invocation_id`.
 
     `new_id` makes event ids; `long_running` holds the names of tools whose calls outlive their first answer. `branch`
-    is where in a parallel workflow the agent stands; what the user says is on no branch.
+    is where in a parallel workflow the agent stands; what the user says is on no branch, and is told only while `hears`
+    says so.
     """
 
     def __init__(
@@ -32,12 +33,14 @@ class Downstream:
         new_id: Callable[[], str],
         long_running: frozenset[str] = frozenset(),
         branch: str | None = None,
+        hears: Callable[[], bool] = lambda: True,
     ) -> None:
         self._author = author
         self._invocation_id = invocation_id
         self._new_id = new_id
         self._long_running = long_running
         self._branch = branch
+        self._hears = hears
         self._text = ""
         self._thought: bool | None = None
         self._input = Transcript()
@@ -117,7 +120,7 @@ class Downstream:
         if content.model_turn is not None:
             self.in_turn = self.in_turn or spoken
             self._model_turn(content.model_turn, events)
-        if content.input_transcription is not None:
+        if content.input_transcription is not None and self._hears():
             events.extend(self._transcript(self._input, content.input_transcription))
         if content.output_transcription is not None:
             events.extend(self._transcript(self._output, content.output_transcription))

@@ -1,0 +1,211 @@
+"""The agents of a `ParallelAgent` in a live run: all of them hear the user, and one speaks at a time.
+
+Each has a channel of its own that branches off. What the user says goes to all of them, and is kept once: as it was
+typed, or as the first of them that is still at work has heard it. Who speaks when is decided in `turns.floor`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from fullduplex.agents.base import BaseAgent
+from fullduplex.agents.contexts import InvocationContext
+from fullduplex.errors import FullduplexError, InvalidInput
+from fullduplex.live.channel import Channel
+from fullduplex.live.line import Line, Take
+from fullduplex.live.outcome import DONE, OVER, Ending, Outcome
+from fullduplex.live.upstream import check
+from fullduplex.requests import LiveRequest, LiveRequestQueue
+from fullduplex.turns.floor import Floor, Kind, Said
+from fullduplex.turns.media_queue import audio_seconds
+from fullduplex.types.live import LiveServerContent, LiveServerMessage
+
+logger = logging.getLogger(__name__)
+
+Message = tuple[Take, Line, LiveServerMessage]
+"""A message, and who is to take it."""
+
+
+class Playable(Protocol):
+    """What plays an agent on a channel: a stage."""
+
+    async def play(self, ctx: InvocationContext) -> Outcome:
+        """Plays `ctx.agent`."""
+
+    async def leave(self, error: Exception | None) -> None:
+        """Ends what is left of it."""
+
+
+class Child:
+    """One of the agents, with its channel and its stage."""
+
+    def __init__(self, ctx: InvocationContext, agent: BaseAgent, trunk: Channel, group: Parallel) -> None:
+        name = f"{ctx.agent_name}.{agent.name}"
+        branch = f"{ctx.branch}.{name}" if ctx.branch else name
+        queue = LiveRequestQueue()
+        self.ctx = dataclasses.replace(ctx, agent=agent, branch=branch, live_request_queue=queue)
+        self.branch = branch
+        self.channel = trunk.branch(
+            self.ctx,
+            admit=functools.partial(group.admit, branch),
+            broken_off=functools.partial(group.broken_off, branch),
+            hears=functools.partial(group.is_ear, self),
+        )
+        self.stage = group.make_stage(self.ctx, self.channel)
+
+
+class Parallel:
+    """One part of a `ParallelAgent`, on the channel `trunk`."""
+
+    def __init__(
+        self, ctx: InvocationContext, trunk: Channel, make_stage: Callable[[InvocationContext, Channel], Playable]
+    ) -> None:
+        self.make_stage = make_stage
+        self._session = ctx.session
+        self._trunk = trunk
+        self._floor: Floor[Message] = trunk.floor or Floor()
+        trunk.floor = self._floor
+        self._dropped = 0
+        self._children = [Child(ctx, agent, trunk, self) for agent in ctx.agent.sub_agents]
+        for child in self._children:
+            child.channel.floor = self._floor
+        self._active: dict[asyncio.Task[Outcome], Child] = {}
+
+    async def play(self) -> Outcome:
+        """All of them, until the last has ended or one escalates."""
+        given = self._trunk.uplink.give_up()
+        for child in self._children:
+            child.channel.uplink.take_up(list(given))
+        self._trunk.branches = [child.channel for child in self._children]
+        self._trunk.interrupt = self._hush
+        self._trunk.is_begun = True
+        pump = asyncio.create_task(self._pump(), name="input for all agents")
+        self._active = {asyncio.create_task(one.stage.play(one.ctx), name=one.branch): one for one in self._children}
+        tasks = [pump, *self._active]
+        error: Exception | None = None
+        try:
+            return await self._wait(pump)
+        except Exception as failure:
+            error = failure
+            raise
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            self._trunk.branches = []
+            for child in self._children:
+                await child.stage.leave(error)
+
+    async def _wait(self, pump: asyncio.Task[None]) -> Outcome:
+        endings: set[Ending] = set()
+        last = None
+        while self._active:
+            await asyncio.wait({pump, *self._active}, return_when=asyncio.FIRST_COMPLETED)
+            if pump.done():
+                pump.result()
+            for task in [task for task in self._active if task.done()]:
+                last = self._active.pop(task)
+                endings.add(task.result().ending)
+                self._pass(self._floor.leave(last.branch))
+            if Ending.ESCALATED in endings:
+                return Outcome(Ending.ESCALATED)
+        if last is not None and not self._trunk.queue.closed:
+            self._trunk.uplink.take_up(last.channel.uplink.give_up())
+        return OVER if endings == {Ending.OVER} else DONE
+
+    # -- up ---------------------------------------------------------------------------------------------------------
+
+    async def _pump(self) -> None:
+        """Gives every agent what the user says."""
+        queue = self._trunk.queue
+        while True:
+            request = await queue.get()
+            if request.close:
+                for child in self._children:
+                    child.channel.queue.close()
+                await asyncio.get_running_loop().create_future()
+            try:
+                self._note(request)
+            except InvalidInput as error:
+                self._trunk.warn(error)
+                continue
+            for child in self._addressees(request):
+                child.channel.queue.send(request)
+
+    def _note(self, request: LiveRequest) -> None:
+        if request.content is not None:
+            check(request.content)
+        upstream, conversation = self._trunk.upstream, self._trunk.conversation
+        if self._trunk.is_trunk and (event := upstream.noteworthy(request)) is not None:
+            conversation.note(event)
+
+    def _addressees(self, request: LiveRequest) -> list[Child]:
+        """Whom a request is for: all, or the one that made the call which it answers."""
+        parts = request.content.parts or [] if request.content is not None else []
+        answered = {part.function_response.id for part in parts if part.function_response is not None}
+        active = list(self._active.values())
+        if not answered:
+            return active
+        for event in reversed(self._session.events):
+            if event.branch and any(call.id in answered for call in event.get_function_calls()):
+                return [child for child in active if f"{event.branch}.".startswith(f"{child.branch}.")]
+        return active
+
+    # -- down -------------------------------------------------------------------------------------------------------
+
+    def is_ear(self, child: Child) -> bool:
+        """Whether what `child` hears of the user is what is told of it."""
+        return self._trunk.hears() and next(iter(self._active.values()), child) is child
+
+    def admit(self, speaker: str, take: Take) -> Take:
+        """`take` as it is called when the floor is the speaker's."""
+        return functools.partial(self._admit, speaker, take)
+
+    def _admit(self, speaker: str, take: Take, line: Line, message: LiveServerMessage) -> None:
+        if message.go_away is not None:  # of the line, which will not wait
+            take(line, LiveServerMessage(go_away=message.go_away))
+            message = message.model_copy(update={"go_away": None})
+        kind, seconds = _kind(message)
+        self._pass(self._floor.take(speaker, (take, line, message), kind, seconds))
+        if self._floor.dropped > self._dropped:
+            self._dropped = self._floor.dropped
+            late = "an agent waited too long for the floor: the rest of what it was saying is dropped"
+            self._trunk.warn(FullduplexError(late, code="floor_taken"))
+
+    def broken_off(self, speaker: str) -> None:
+        """The speaker's line is gone."""
+        self._pass(self._floor.leave(speaker))
+
+    def _hush(self) -> None:
+        self._pass(self._floor.hush())
+
+    def _pass(self, said: list[Said[Message]]) -> None:
+        for (take, line, message), quiet in said:
+            take(line, _without_interruption(message) if quiet else message)
+
+
+def _kind(message: LiveServerMessage) -> tuple[Kind, float]:
+    """What a message is to the floor, and its seconds of sound."""
+    content = message.server_content
+    if content is None:
+        return Kind.OTHER, 0.0
+    if content.turn_complete:
+        return Kind.END, 0.0
+    if content.interrupted:
+        return Kind.INTERRUPTION, 0.0
+    parts = content.model_turn.parts or [] if content.model_turn is not None else []
+    blobs = [part.inline_data for part in parts if part.inline_data is not None]
+    speaks = bool(parts) or content.output_transcription is not None or content.generation_complete
+    return (Kind.SPEECH if speaks else Kind.OTHER), sum(
+        audio_seconds(len(one.data or b""), one.mime_type) for one in blobs
+    )
+
+
+def _without_interruption(message: LiveServerMessage) -> LiveServerMessage:
+    content = message.server_content or LiveServerContent()
+    return message.model_copy(update={"server_content": content.model_copy(update={"interrupted": None})})

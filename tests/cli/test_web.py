@@ -48,6 +48,7 @@ def web(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[s
         (("--model", "hal-9000"), {}, ("hal-9000",)),
         (("missing.py",), {}, ("there is no file missing.py",)),
         ((), {"FULLDUPLEX_SESSION_CONFLICT": "fight"}, ("session_conflict",)),
+        (("--session-db", "mongodb://here"), {}, ("there is no database to open", "mongodb")),
     ],
 )
 @pytest.mark.spec(179)

@@ -42,6 +42,12 @@ def build_parser() -> argparse.ArgumentParser:
     web.add_argument("--host", help="address to listen on (127.0.0.1, or HOST); 0.0.0.0 lets other machines in")
     web.add_argument("--port", type=int, help="port to listen on (8000, or PORT); 0 takes a free one")
     web.add_argument("--model", help="model to run instead of the agent's own: `local`, or a Gemini model's name")
+    web.add_argument(
+        "--session-db",
+        dest="session_db_url",
+        metavar="URL",
+        help="the database that sessions are kept in, such as sqlite:///sessions.db (in memory); needs fullduplex[db]",
+    )
     web.add_argument("--session-conflict", choices=("take_over", "refuse"), help="what a second call on a session does")
     web.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
     web.add_argument("--log-format", choices=("console", "json"))

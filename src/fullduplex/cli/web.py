@@ -78,6 +78,7 @@ def _web(options: argparse.Namespace) -> int:
     settings = _settings(options)
     agent_or_runner, examples = _agent(options)
     from fullduplex.agents import BaseAgent
+    from fullduplex.errors import InvalidConfig
     from fullduplex.server.run_config import model_name
 
     agent = agent_or_runner if isinstance(agent_or_runner, BaseAgent) else agent_or_runner.agent
@@ -89,11 +90,14 @@ def _web(options: argparse.Namespace) -> int:
 
     configure_logging(settings)
     try:
+        app = create_app(agent_or_runner, settings, examples=examples)
+    except InvalidConfig as error:
+        raise UsageError(str(error)) from None
+    try:
         listener = bind(settings)
     except OSError as error:
         print(f"fullduplex: cannot listen on {settings.host}:{settings.port}: {error.strerror}", file=sys.stderr)
         return 1
-    app = create_app(agent_or_runner, settings, examples=examples)
     address = address_of(listener)
     serve(app, settings, listener=listener, on_started=lambda: print(_banner(address, agent), flush=True))
     return 0
@@ -104,7 +108,7 @@ def _settings(options: argparse.Namespace) -> ServerSettings:
 
     from fullduplex.server.settings import ServerSettings
 
-    named = ("host", "port", "session_conflict", "log_level", "log_format")
+    named = ("host", "port", "session_db_url", "session_conflict", "log_level", "log_format")
     given = {name: value for name in named if (value := getattr(options, name)) is not None}
     try:
         return ServerSettings(**given)

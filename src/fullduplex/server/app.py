@@ -18,6 +18,9 @@ from fastapi.staticfiles import StaticFiles
 
 from fullduplex.agents import BaseAgent
 from fullduplex.agents.llm_agent import LlmAgent
+from fullduplex.artifacts import InMemoryArtifactService
+from fullduplex.errors import InvalidConfig
+from fullduplex.memory import InMemoryMemoryService
 from fullduplex.runners import InMemoryRunner, Runner
 from fullduplex.server.call import Host, LiveRunner
 from fullduplex.server.hosts import HostGuard
@@ -25,6 +28,7 @@ from fullduplex.server.info import describe, version
 from fullduplex.server.protocols import article_ws, bidi_demo
 from fullduplex.server.run_config import is_local, model_name
 from fullduplex.server.settings import ServerSettings
+from fullduplex.sessions import DatabaseSessionService
 from fullduplex.tools.declared import declared
 
 logger = logging.getLogger(__name__)
@@ -38,8 +42,9 @@ def create_app(
 ) -> FastAPI:
     """The server as an ASGI application.
 
-    An agent gets a runner with sessions in memory, and the settings' `session_conflict`; a runner is used as it is and
-    closed with the application. `examples` are sentences that the page offers to try.
+    An agent gets a runner by the settings `session_db_url` and `session_conflict`; a runner is used as it is and closed
+    with the application. `examples` are sentences that the page offers to try. Raises `InvalidConfig` for a database
+    that cannot be opened, or one beside a runner, which has its sessions.
 
     Example:
         >>> app = create_app(Agent(name="helper", model="local"))  # then: uvicorn module:app
@@ -57,10 +62,21 @@ def create_app(
 
 
 def _runner(agent_or_runner: BaseAgent | LiveRunner, settings: ServerSettings) -> LiveRunner:
-    if isinstance(agent_or_runner, BaseAgent):
-        agent = agent_or_runner
+    if not isinstance(agent_or_runner, BaseAgent):
+        if settings.session_db_url:
+            raise InvalidConfig("session_db_url is for an agent: a runner has a session service already")
+        return agent_or_runner
+    agent = agent_or_runner
+    if not settings.session_db_url:
         return InMemoryRunner(agent, app_name=agent.name, live_conflict=settings.session_conflict)
-    return agent_or_runner
+    return Runner(
+        agent=agent,
+        app_name=agent.name,
+        session_service=DatabaseSessionService(settings.session_db_url),
+        artifact_service=InMemoryArtifactService(),
+        memory_service=InMemoryMemoryService(),
+        live_conflict=settings.session_conflict,
+    )
 
 
 def _lifespan(host: Host) -> Any:
@@ -75,6 +91,8 @@ def _lifespan(host: Host) -> Any:
             await asyncio.wait((warming,))
             if isinstance(host.runner, Runner):
                 await host.runner.close()
+            if host.settings.session_db_url and isinstance(host.runner.session_service, DatabaseSessionService):
+                await host.runner.session_service.close()
             await _stop_engines()
 
     return lifespan

@@ -35,6 +35,9 @@ class ServerSettings(BaseSettings):
     session_conflict: Literal["take_over", "refuse"] = "take_over"
     """A second call on one session: it takes over (a page that reconnects must win), or it is refused."""
 
+    session_db_url: str = Field("", repr=False)
+    """The database that sessions are kept in, such as `sqlite:///sessions.db`; empty: in memory."""
+
     max_message_bytes: int = Field(4 * 1024 * 1024, ge=1024)
     """Longest JSON message; a longer one is refused and the session lives on."""
     max_frame_bytes: int = Field(16 * 1024 * 1024, ge=1024)

@@ -322,6 +322,42 @@ async def test_the_next_run_is_not_told_of_recordings_and_keeps_its_words_in_ord
     await again.end()
 
 
+@virtual
+async def test_each_agent_has_its_own_file_when_the_conversation_is_handed_over() -> None:
+    first, second, shelf = ScriptedModel("first"), ScriptedModel("second"), InMemoryArtifactService()
+    helper = Agent(name="helper", model=second, description="Helps.")
+    runner = Runner(
+        app_name="app",
+        agent=Agent(name="guide", model=first, sub_agents=[helper]),
+        session_service=InMemorySessionService(),
+        artifact_service=shelf,
+        engine=clocked(),
+    )
+    call = await Recorded.start(model=first, runner=runner, run_config=RunConfig(save_live_blob=True))
+    assert isinstance(call, Recorded)
+    (await call.connection()).say(audio(b"\1\1" * 240))
+    await call.speak(pcm())
+    (await call.connection()).say(calls(("t1", "transfer_to_agent", {"agent_name": "helper"})))
+    await settle()
+    await call.speak(pcm())
+    (await second.opened()).say(audio(b"\2\2" * 240))
+    await settle()
+    (await second.opened()).say(TURN_COMPLETE)
+    await settle()
+    await call.end()
+    assert call.order[3:] == ["user:1", "guide:1", "end", "audio", "user:1", "helper:1", "end"]
+    files = [file for event in call.events for file in files_of(event)]
+    sizes = []
+    for file in files:
+        name = (file.file_uri or "").rpartition("/")[2].partition("#")[0]
+        session_id = (await call.saved()).id
+        part = await shelf.load_artifact(app_name="app", user_id="u", session_id=session_id, filename=name)
+        assert part is not None
+        assert part.inline_data is not None
+        sizes.append(len(part.inline_data.data or b""))
+    assert sizes == [1280, 480, 1280, 480]
+
+
 @pytest.mark.spec(115)
 @virtual
 async def test_references_are_kept_and_tool_calls_stay_beside_them() -> None:

@@ -19,11 +19,13 @@ import pytest
 from fullduplex.models.cascade.engines import Engines
 from fullduplex.models.cascade.hearing import Ears, Heard, Hearing, HearingSettings
 from fullduplex.models.cascade.router import Calls, Router
+from fullduplex.tools import flow
 from fullduplex.types import Blob
 from tests.models.cascade.conftest import Say
 from tests.models.cascade.declarations import DEMO_DECLARATIONS
 from tests.models.cascade.domain import IN_DOMAIN, OUT_OF_DOMAIN
 from tests.models.cascade.fakes import DEMO, Client, talk
+from tests.models.cascade.test_flow import lobby, stop_streaming, watch_price
 
 VOICES = ("slt", "rms", "awb")
 MIC = 640 * 2
@@ -89,6 +91,29 @@ async def test_spoken_sentences_outside_the_domain(engines: Engines, say: Say) -
     ]
     print(f"false calls: {len(wrong)} of {len(said)}")
     assert len(wrong) <= 8, "\n".join(wrong)
+
+
+@pytest.mark.timeout(180)
+async def test_spoken_handovers(engines: Engines, say: Say) -> None:
+    """At least 90 % of 7 sentences by 3 voices lead where they should."""
+    router = lobby(watch_price, stop_streaming, flow.task_completed)
+    sentences = {
+        "let me talk to billing": "billing_agent",
+        "I have a question about my bill": "billing_agent",
+        "my card was charged twice": "billing_agent",
+        "talk to rooms": "rooms",
+        "go back to the front desk": "front_desk",
+        "stop watching the price": "watch_price",
+        "next please": "",
+    }
+    wrong = []
+    for text, meant in sentences.items():
+        for voice in VOICES:
+            heard = await hear(engines, router, say(text, voice))
+            decision = router.route(heard.text) if heard.in_domain else None
+            if not isinstance(decision, Calls) or "".join(decision.calls[0].args.values()) != meant:
+                wrong.append(f"{voice}: {text!r} heard as {heard.text!r} -> {decision}")
+    assert len(wrong) <= 2, "\n".join(wrong)
 
 
 class Microphone:

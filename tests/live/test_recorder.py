@@ -13,7 +13,7 @@ from fullduplex import Agent, RunConfig, Runner, types
 from fullduplex.agents.run_config import LiveBlobConfig
 from fullduplex.artifacts import InMemoryArtifactService
 from fullduplex.events import Event
-from fullduplex.live import Ambient, Engine
+from fullduplex.live import Ambient, Engine, LiveSettings
 from fullduplex.live.recorder import MAX_WAITING_BYTES, PATIENCE_S, SAVE_DEADLINE_S
 from fullduplex.models.registry import resolve
 from fullduplex.plugins import BasePlugin
@@ -610,7 +610,7 @@ async def played(steps: list[str], run_config: RunConfig, shelf: InMemoryArtifac
         agent=Agent(name="guide", model=model),
         session_service=InMemorySessionService(),
         artifact_service=shelf,
-        engine=clocked(),
+        engine=clocked(LiveSettings(store_deadline_s=60.0)),  # time for all that is left
     )
     session = await runner.session_service.create_session(app_name="app", user_id="u", session_id="s")
     call = await Call.start(model=model, runner=runner, session=session, run_config=run_config)

@@ -213,6 +213,7 @@ class Part:
             return
         outcome = OVER if self._ctx.end_invocation else outcome_of(event, self._agent, in_loop=self._in_loop)
         if outcome is not None:
+            self._channel.uplink.hold()  # this model would answer what it is told now
             self._decided.set_result(outcome)
         else:
             self._prompter.settled([answer.id or "" for answer in event.get_function_responses()])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fullduplex import LiveRequestQueue, types
 from fullduplex.live.answers import Answers
 
@@ -40,3 +42,30 @@ async def test_what_the_history_told_is_not_wanted_any_more_and_the_rest_is() ->
     third = await queue.get()
     assert first == second == third
     assert [answers.wanted(request) for request in (first, second, third)] == [True, False, True]
+
+
+async def test_an_update_is_context_that_no_history_tells_and_its_tool_waits_until_it_has_left() -> None:
+    queue = LiveRequestQueue()
+    answers = Answers(queue)
+    update = asyncio.create_task(answers.update(answer("c1")))
+    request = await queue.get()
+    assert request.partial
+    assert answers.is_own(request)
+    assert not answers.waiting
+    answers.in_history()
+    assert answers.wanted(request)
+    await asyncio.sleep(0)
+    assert not update.done()
+    answers.sent(request)
+    await update
+    assert not answers.is_own(request)
+
+
+async def test_an_update_of_a_tool_that_was_stopped_is_not_wanted_any_more() -> None:
+    queue = LiveRequestQueue()
+    answers = Answers(queue)
+    update = asyncio.create_task(answers.update(answer("c1")))
+    request = await queue.get()
+    update.cancel()
+    await asyncio.wait([update])
+    assert not answers.wanted(request)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fullduplex import Agent, RunConfig, Runner, types
+from fullduplex.agents import LoopAgent
 from fullduplex.agents.run_config import ToolThreadPoolConfig
 from fullduplex.plugins import BasePlugin
 from fullduplex.sessions import InMemorySessionService
@@ -219,8 +220,11 @@ async def test_what_needs_no_words_is_told_silently() -> None:
 
 @pytest.mark.spec(102)
 @virtual
-async def test_an_escalation_is_in_the_answers_event_and_ends_the_agents_part() -> None:
-    call = await Call.start(tools=[exit_loop])
+async def test_an_escalation_is_in_the_answers_event_and_ends_the_loop() -> None:
+    model = ScriptedModel()
+    loop = LoopAgent(name="loop", sub_agents=[Agent(name="guide", model=model, tools=[exit_loop])])
+    runner = Runner(app_name="app", agent=loop, session_service=InMemorySessionService(), engine=clocked())
+    call = await Call.start(runner=runner, model=model)
     await call.play(calls(("c1", "exit_loop")))
     await call.reader
     assert call.events[-1].actions.escalate is True
@@ -375,3 +379,35 @@ async def test_a_synchronous_tool_that_computes_leaves_the_loop_its_time() -> No
     late.sort()
     assert len(late) > 8
     assert late[len(late) * 9 // 10] < 0.05
+
+
+@pytest.mark.spec(92)
+@pytest.mark.parametrize("resumed", [True, False])
+@virtual
+async def test_a_late_result_is_kept_and_told_to_the_lines_that_follow(resumed: bool) -> None:
+    async def order() -> dict[str, str]:
+        """Orders."""
+        return {"ticket": "t1"}
+
+    call = await Call.start(tools=[LongRunningFunctionTool(order)])
+    first = await call.play(calls(("c1", "order")), text("Soon."), TURN_COMPLETE)
+    if resumed:
+        await call.play({"sessionResumptionUpdate": {"newHandle": "h", "resumable": True}})
+    first.lose()
+    second = await call.connection(2)
+    await settle()
+    respond(call, "c1", "order", status="delivered")
+    await settle()
+    second.say(TURN_COMPLETE)
+    await settle()
+    second.lose()
+    third = await call.connection(3)
+    await settle()
+    await call.end()
+    assert second.sent[-1][0] == "question"
+    assert [one for one in await call.saved_short() if "answer" in one] == ["answer-c1", "useranswer-c1"]
+    told = [part for kind, turns in third.sent for turn in turns for part in turn.parts]
+    late = next(
+        n for n, part in enumerate(told) if part.function_response and "status" in part.function_response.response
+    )
+    assert told[late - 1].function_call.id == "c1", "an answer comes right after its call"

@@ -282,3 +282,47 @@ async def test_of_video_the_latest_frame_is_kept() -> None:
     assert queue.stats().dropped_frames == 3
     assert (await queue.get()).blob == Blob(data=b"\x03", mime_type="image/jpeg")
     assert queue.qsize() == 0
+
+
+async def test_copies_go_to_another_queue_as_they_are_sent_and_what_it_cannot_hold_is_dropped_there() -> None:
+    queue, copy = LiveRequestQueue(), LiveRequestQueue(limits=Limits(max_messages=2), reader="a tool")
+    queue.send_content(text("before"))
+    with queue.copied(copy):
+        queue.send_content(text("one"))
+        queue.send_realtime(audio(0.1))
+        queue.answer(LiveRequest(content=text("of a tool")))
+        await asyncio.to_thread(queue.send_activity_start)
+        queue.send_content(text("too many"))
+    queue.send_content(text("after"))
+    queue.close()
+    copy.close()
+    assert [request.content.text for request in await drain(queue) if request.content is not None] == [
+        "before", "one", "of a tool", "too many", "after"
+    ]  # fmt: skip
+    copied = await drain(copy)
+    assert copied == [
+        LiveRequest(content=text("one")), LiveRequest(blob=audio(0.1)), LiveRequest(activity_start=ActivityStart())
+    ]  # fmt: skip
+
+
+async def test_while_copies_are_made_media_take_no_shortcut() -> None:
+    queue, copy, short = LiveRequestQueue(), LiveRequestQueue(), []
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+
+    def offer(blob: Blob) -> bool:
+        short.append(blob)
+        return True
+
+    with queue.shortcut(offer):
+        queue.send_realtime(audio(0.1, 1))
+        with queue.copied(copy), queue.copied(LiveRequestQueue()):
+            queue.send_realtime(audio(0.1, 2))
+            assert (await waiting).blob == audio(0.1, 2)
+        waiting = asyncio.create_task(queue.get())
+        await asyncio.sleep(0)
+        queue.send_realtime(audio(0.1, 3))
+    assert short == [audio(0.1, 1), audio(0.1, 3)]
+    assert copy.qsize() == 1
+    queue.close()
+    assert (await waiting).close

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullduplex.turns.ledger import Ledger
-from fullduplex.types import FunctionCall
+from fullduplex.events import Event
+from fullduplex.turns.ledger import Ledger, earlier_answer, is_news
+from fullduplex.types import Content, FunctionCall, FunctionResponse, Part
 
 
 def call(call_id: str, name: str = "f") -> FunctionCall:
@@ -99,3 +100,50 @@ def test_exactly_one_answer_leaves_for_each_call(data: st.DataObject) -> None:
             sent += [answer for _, answer in group.in_order()]
     assert len(ledger) == 0
     assert sorted(sent + cancelled) == sorted(started)
+
+
+def test_a_call_whose_answer_takes_its_time_is_answered_by_itself() -> None:
+    ledger = Ledger()
+    ledger.called([call("a"), call("b"), call("slow")], apart=lambda one: one.id == "slow")
+    assert ledger.answered("a", 1) is None
+    alone = ledger.answered("slow", 2)
+    assert alone is not None
+    assert alone.in_order() == [(call("slow"), 2)]
+    rest = ledger.part("b")
+    assert rest is not None
+    assert rest.in_order() == [(call("a"), 1)]
+    assert ledger.unanswered == [call("b")]
+    assert ledger.part("b") is None
+    group = ledger.answered("b", 3)
+    assert group is not None
+    assert group.in_order() == [(call("b"), 3)]
+    assert len(ledger) == 0
+
+
+def event(*, asked: FunctionCall | None = None, said: FunctionResponse | None = None) -> Event:
+    return Event(content=Content(parts=[Part(function_call=asked, function_response=said)]))
+
+
+def test_an_earlier_answer_is_found_by_what_the_call_did() -> None:
+    def same(args: dict[str, object]) -> bool:
+        return args == {"room": "red"}
+
+    def booked(call_id: str, room: str, response: dict[str, str], name: str = "book") -> list[Event]:
+        asked = FunctionCall(id=call_id, name=name, args={"room": room})
+        return [event(asked=asked), event(said=FunctionResponse(id=call_id, name=name, response=response))]
+
+    others = [
+        *booked("1", "red", {"error": "full"}),
+        *booked("2", "blue", {"result": "blue"}),
+        *booked("3", "red", {"result": "other"}, name="look"),
+        event(asked=FunctionCall(id="4", name="book", args={"room": "red"})),
+    ]
+    assert earlier_answer(others, "book", same) is None
+    assert earlier_answer([*others, *booked("5", "red", {"result": "yes"})], "book", same) == {"result": "yes"}
+
+
+def test_news_is_an_answer_to_a_known_call_that_is_not_there_yet() -> None:
+    known = [event(asked=call("a")), event(said=FunctionResponse(id="a", response={"ticket": 1}))]
+    assert is_news(known, [FunctionResponse(id="a", response={"done": True})])
+    assert not is_news(known, [FunctionResponse(id="a", response={"ticket": 1})])
+    assert not is_news(known, [FunctionResponse(id="b", response={})])

@@ -33,10 +33,15 @@ class Answers:
         try:
             self._queue.answer(request)
             await left
+        except asyncio.CancelledError:
+            self._told.append(request)  # the tool was stopped: nobody need be told any more
+            raise
         finally:
             del self._updates[id(request)]
-            if not left.done():
-                self._told.append(request)  # the tool was stopped: nobody need be told any more
+
+    def is_own(self, request: LiveRequest) -> bool:
+        """Whether a tool of this run gave it; the app may answer calls, too."""
+        return id(request) in self._updates or any(one is request for one in self._waiting)
 
     @property
     def waiting(self) -> bool:

@@ -63,6 +63,8 @@ class Approvals:
                 raise InvalidInput(
                     f"no request {answer.id} waits for an answer", code="invalid_content", field="content.parts"
                 )
+        if not decisions:
+            return [], content
         for decision in decisions:
             self._close(decision.request, decision.answer)
         decided = [decision.answer for decision in decisions]

@@ -171,11 +171,15 @@ def _finished(event: Event, answered: Collection[str | None]) -> Event | None:
 
 
 def _with_calls(events: Sequence[Event], told: list[Event]) -> list[Event]:
-    """`told`, and before each answer its call if that was made before."""
+    """`told`, and before each answer its call if that was made before, or has been answered already."""
     known = {call.id for event in told for call in event.get_function_calls()}
+    answered: set[str | None] = set()
     whole: list[Event] = []
     for event in told:
-        missing = {answer.id for answer in event.get_function_responses()} - known
+        answered.difference_update(call.id for call in event.get_function_calls())
+        ids = {answer.id for answer in event.get_function_responses()}
+        missing = (ids - known) | (ids & answered)
+        answered |= ids
         if missing:
             whole += [
                 one

@@ -20,12 +20,13 @@ from fullduplex.live.line import Line
 from fullduplex.live.screening import Screening
 from fullduplex.live.settings import LiveSettings
 from fullduplex.live.tool_runner import ToolRunner
-from fullduplex.live.upstream import NOTHING, Sent, Upstream
+from fullduplex.live.upstream import NOTHING, Sent, Upstream, answers_in, as_turn
 from fullduplex.requests import LiveRequest, LiveRequestQueue
 from fullduplex.sessions import Session
 from fullduplex.turns.backlog import BYTES_A_SECOND, Backlog, Kind
+from fullduplex.turns.ledger import is_news
 from fullduplex.turns.loudness import is_loud
-from fullduplex.types.content import Blob, FunctionResponse
+from fullduplex.types.content import Blob, Content, FunctionResponse
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Uplink:
         self._unsent: LiveRequest | None = None
         self._again: list[Noted] = []
         self._refused: set[str] = set()
+        self._late: Content | None = None
         self.backlog: Backlog[Noted] = Backlog()
         self.is_closing = False
         conversation.last_speech = self.backlog.last_speech
@@ -232,11 +234,10 @@ class Uplink:
     async def _deliver(self, request: LiveRequest, line: Line) -> None:
         if not self._answers.wanted(request):
             return
-        if request.content is not None and self._tools is not None:
-            rest = self._tools.take(request.content)
-            if rest is None:
+        if request.content is not None and not self._answers.is_own(request):
+            request.content = self._from_app(request.content)
+            if request.content is None:
                 return
-            request.content = rest
         answers = _strangers(request, line)
         news = exchange(self._session.events, answers, self._reader)
         if news.contents:
@@ -251,6 +252,14 @@ class Uplink:
             if _kind(request) is Kind.TURN:
                 self._conversation.typed(self._queue.waited_s)
         self._answers.sent(request)
+
+    def _from_app(self, content: Content) -> Content | None:
+        """What of `content` is for the model: decisions are for the tools. The session keeps answers that come late."""
+        rest = self._tools.take(content) if self._tools is not None else content
+        if rest is not None and rest is not self._late and is_news(self._session.events, answers_in(rest)):
+            self._late = rest  # which may have to be sent twice
+            self._conversation.note(self._conversation.event(author="user", content=as_turn(rest)))
+        return rest
 
     def _refuse(self, error: InvalidInput, request: LiveRequest) -> None:
         """Tells of input that no model could read. Of media, which comes many times a second, once for each reason."""

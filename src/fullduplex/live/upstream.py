@@ -102,7 +102,7 @@ class Upstream:
         return self._microphone.take(request.blob) if request.blob is not None else None
 
     async def _content(self, content: Content, request: LiveRequest, connection: LiveConnection) -> None:
-        if answers := _answers(content):
+        if answers := answers_in(content):
             await connection.send_tool_response(answers)
         else:
             await connection.send_content(as_turn(content), turn_complete=not request.partial)
@@ -110,10 +110,10 @@ class Upstream:
     def noteworthy(self, request: LiveRequest) -> Event | None:
         """The event that the session keeps of `request`: a turn, a change of state, or none.
 
-        What tools answered is in the session already: the runner of tools, or the app, put it there.
+        What tools answered is in the session already: the runner of tools put it there, or the uplink.
         """
         fields: dict[str, Any] = {}
-        if request.content is not None and not request.partial and not _answers(request.content):
+        if request.content is not None and not request.partial and not answers_in(request.content):
             fields["content"] = as_turn(request.content)
         if request.state_delta:
             fields["actions"] = EventActions(state_delta=request.state_delta)
@@ -125,7 +125,7 @@ def as_turn(content: Content) -> Content:
     return content if content.role else content.model_copy(update={"role": "user"})
 
 
-def _answers(content: Content) -> list[FunctionResponse]:
+def answers_in(content: Content) -> list[FunctionResponse]:
     """The tools' answers that make up `content`; nothing when it holds anything else."""
     answers = [part.function_response for part in content.parts or () if part.function_response is not None]
     return answers if len(answers) == len(content.parts or ()) else []

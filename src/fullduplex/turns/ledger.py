@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fullduplex.events import Event
-from fullduplex.types.content import FunctionCall
+from fullduplex.types.content import FunctionCall, FunctionResponse
 
 
 @dataclass
@@ -118,3 +118,11 @@ def earlier_answer(events: Iterable[Event], name: str, is_same: Callable[[dict[s
     calls = (call for event in events for call in event.get_function_calls()) if done else ()
     same = (call.id for call in calls if call.id in done and call.name == name and is_same(call.args or {}))
     return done.get(next(same, None))
+
+
+def is_news(events: Iterable[Event], answers: Iterable[FunctionResponse]) -> bool:
+    """Whether an answer among `answers` is to a call in `events`, and not there itself: the app gives it late."""
+    events = list(events)
+    called = {call.id for event in events for call in event.get_function_calls()}
+    given = [(answer.id, answer.response) for event in events for answer in event.get_function_responses()]
+    return any(answer.id in called and (answer.id, answer.response) not in given for answer in answers)

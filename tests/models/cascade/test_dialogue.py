@@ -63,6 +63,8 @@ def test_a_step_is_done_when_each_of_its_tools_has_worked_once() -> None:
     assert dialogue.decide("my name is Ada") == (Call("set_name", {"name": "Ada"}),)
     dialogue.outcome([("set_name", result(result="Hello Ada."))])
     assert dialogue.is_done
+    dialogue.report()
+    assert not dialogue.is_done
 
 
 def test_only_a_step_with_tools_of_its_own_is_ever_done() -> None:

@@ -589,3 +589,23 @@ def test_a_stream_is_announced_and_then_told_of_piece_by_piece() -> None:
             assert client.text() == expected
 
     run_virtual(main())
+
+
+def test_a_tool_that_takes_long_is_told_of_and_outlives_what_is_said_meanwhile() -> None:
+    send = FunctionDeclaration(name="send_money", description='"send five dollars"')
+    clock = FunctionDeclaration(name="look", description='"look at the clock"')
+
+    async def main() -> None:
+        async with part_of(send, clock) as client:
+            await client.type("send five dollars")
+            await client.until_turns(1)
+            assert client.text() == "send money takes a moment. I will tell you when it is done."
+            await client.type("look at the clock")
+            await answered(client, 2, result="Noon.")
+            await client.until_turns(2)
+            await answered(client, 1, result="Sent.")
+            await client.until_turns(3)
+            assert client.text().endswith("done.Noon.Sent.")
+            assert all(message.tool_call_cancellation is None for message in client.messages)
+
+    run_virtual(main())

@@ -97,6 +97,11 @@ def begun(name: str) -> str:
     return f"{_plain(name)} has begun. I will tell you what comes."
 
 
+def takes_long(name: str) -> str:
+    """What is said of a tool that has not answered yet: it works, or it waits for somebody."""
+    return f"{_plain(name)} takes a moment. I will tell you when it is done."
+
+
 def _read(value: Any) -> str:
     """A value in words: booleans as yes and no, lists and dicts item by item."""
     if value is None:

@@ -54,16 +54,27 @@ class CallBook:
         key = response.id or ""
         return response.name or self._names.get(key) or self._earlier.get(key) or "tool"
 
+    def defer(self) -> list[str]:
+        """Waits no longer for the calls that have no answer: their tools' names. An answer that comes is a late one."""
+        late = [(key, self._names[key]) for key in self.pending]
+        for key, name in late:
+            self._remember(key, name)
+            del self._open[key]
+        return [name for _, name in late]
+
     def close(self) -> list[FunctionResponse]:
         """Ends the turn's calls: their answers, in the order of the calls."""
         answers = [answer for answer in self._open.values() if answer is not None]
         for key, answer in self._open.items():
             if answer is not None:
-                self._earlier[key] = self._names[key]
-        while len(self._earlier) > _REMEMBERED:
-            self._earlier.popitem(last=False)
+                self._remember(key, self._names[key])
         self._open = {}
         return answers
+
+    def _remember(self, key: str, name: str) -> None:
+        self._earlier[key] = name
+        while len(self._earlier) > _REMEMBERED:
+            self._earlier.popitem(last=False)
 
     def cancel(self) -> list[str]:
         """Gives up the calls of the turn: ids of those that had no answer."""

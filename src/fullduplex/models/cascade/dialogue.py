@@ -28,8 +28,12 @@ class Dialogue:
 
     @property
     def is_done(self) -> bool:
-        """Whether the agent is a step of a workflow, and each of its own tools has done its work."""
+        """Whether the agent is a step of a workflow, each of its own tools has done its work, and nobody knows it."""
         return self._has_task and not self._to_do
+
+    def report(self) -> None:
+        """It is known now that the task is done."""
+        self._has_task = False
 
     @property
     def has_context(self) -> bool:

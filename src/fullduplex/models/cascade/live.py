@@ -8,10 +8,11 @@ not understand free speech. Nothing leaves the machine.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -48,6 +49,7 @@ from fullduplex.types.live import (
 _log = logging.getLogger(__name__)
 
 _OUTBOX_LIMIT = 256
+_PATIENCE_S = 3.0  # that the agent keeps silent for a tool
 
 
 class Cascade(LiveModel):
@@ -235,7 +237,7 @@ class CascadeConnection(LiveConnection):
             return
         if scheduling is FunctionResponseScheduling.INTERRUPT:
             self._interrupt()
-        self._begin(self._say(answers.read_result(self._calls.name_of(late), late.response)))
+        self._begin(self._tell([late]))
 
     async def receive(self) -> AsyncIterator[LiveServerMessage]:
         """All messages until the connection is closed; raises what broke it."""
@@ -324,17 +326,29 @@ class CascadeConnection(LiveConnection):
     async def _answer(self, text: str, *, handed: bool = False) -> None:
         """One turn: decide, call tools and wait for them, say the outcome. A task that is done by that is reported."""
         decided = self._dialogue.decide(text, handed=handed)
-        await self._say(decided if isinstance(decided, str) else await self._call(decided))
-        if self._dialogue.is_done:
-            await self._say(await self._call((Call(COMPLETED),)))
+        if isinstance(decided, str):
+            await self._say(decided)
+        else:
+            await self._call(decided)
 
-    async def _call(self, calls: tuple[Call, ...]) -> str:
+    async def _call(self, calls: tuple[Call, ...]) -> None:
+        """Calls tools and says what they answer; what takes long is told of, and its answer comes by itself."""
         self._answered.clear()
         opened = self._calls.begin(calls)
         self._emit(LiveServerMessage(tool_call=LiveServerToolCall(function_calls=opened)))
-        await self._answered.wait()
-        results = self._calls.close()
-        return self._dialogue.outcome([(self._calls.name_of(result), result) for result in results])
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._answered.wait()
+        late = [answers.takes_long(name) for name in self._calls.defer()]
+        await self._tell(self._calls.close(), *late)
+
+    async def _tell(self, results: Sequence[FunctionResponse], *more: str) -> None:
+        """Says what tools have answered. A task that is done by that is reported."""
+        told = self._dialogue.outcome([(self._calls.name_of(result), result) for result in results])
+        await self._say(" ".join(filter(None, [told, *more])))
+        if self._dialogue.is_done and results:
+            self._dialogue.report()
+            await self._call((Call(COMPLETED),))
 
     async def _say(self, reply: str) -> None:
         if reply:

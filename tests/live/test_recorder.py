@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fullduplex import Agent, RunConfig, Runner, types
+from fullduplex.agents import ParallelAgent
 from fullduplex.agents.run_config import LiveBlobConfig
 from fullduplex.artifacts import InMemoryArtifactService
 from fullduplex.events import Event
@@ -356,6 +357,34 @@ async def test_each_agent_has_its_own_file_when_the_conversation_is_handed_over(
         assert part.inline_data is not None
         sizes.append(len(part.inline_data.data or b""))
     assert sizes == [1280, 480, 1280, 480]
+
+
+@virtual
+async def test_what_several_agents_hear_at_once_is_kept_once() -> None:
+    models = [ScriptedModel("one"), ScriptedModel("two")]
+    agents = [Agent(name=model.model, model=model) for model in models]
+    shelf = InMemoryArtifactService()
+    runner = Runner(
+        app_name="app",
+        agent=ParallelAgent(name="both", sub_agents=agents),
+        session_service=InMemorySessionService(),
+        artifact_service=shelf,
+        engine=clocked(),
+    )
+    call = await Recorded.start(model=models[0], runner=runner, run_config=RunConfig(save_live_blob=True))
+    assert isinstance(call, Recorded)
+    connections = [await model.opened() for model in models]
+    await settle()
+    await call.speak(pcm(), pcm())
+    for connection, byte in zip(connections, (b"\1", b"\2"), strict=True):
+        assert [kind for kind, _ in connection.sent] == ["realtime"] * 2
+        connection.say(audio(byte * 480))
+        connection.say(TURN_COMPLETE)
+        await settle()
+    await call.end()
+    assert [one for one in call.order if ":" in one] == ["user:1", "one:1", "two:1"]
+    names = await shelf.list_artifact_keys(app_name="app", user_id="u", session_id=(await call.saved()).id)
+    assert sorted("input" in name for name in names) == [False, False, True]
 
 
 @pytest.mark.spec(115)

@@ -7,10 +7,12 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from fullduplex import Agent, RunConfig, Runner
+from fullduplex.agents import LoopAgent, SequentialAgent
 from fullduplex.agents.base import BaseAgent
 from fullduplex.events import Event
 from fullduplex.models.cascade.live import Cascade
 from fullduplex.sessions import InMemorySessionService
+from fullduplex.tools.flow import exit_loop
 from tests.live.kit import Call, clocked, user, virtual
 from tests.models.cascade.fakes import FakeEngines
 
@@ -114,3 +116,51 @@ async def test_a_stream_is_told_of_until_it_is_stopped() -> None:
         ("broker", "Successfully stopped streaming function watch_price."),
     ]
     await call.end()
+
+
+def set_name(name: str) -> str:
+    """Notes a name. "my name is {name}"."""
+    return f"Hello {name}."
+
+
+def set_age(age: int) -> str:
+    """Notes an age. "I am {age} years old"."""
+    return f"{age}, noted."
+
+
+def add_item(item: str) -> str:
+    """Notes an item. "add {item}"."""
+    return f"{item}, noted."
+
+
+@virtual
+async def test_the_steps_of_a_form_follow_one_another() -> None:
+    steps = [agent("name", tools=[set_name]), agent("age", tools=[set_age])]
+    call = await begin(SequentialAgent(name="form", sub_agents=steps))
+    assert await say(call, "hello", "my name is Ada") == [
+        ("name", "Hello. I am a scripted tool router, not a language model. Try: my name is name."),
+        ("name", "calls set_name"),
+        ("name", "Hello Ada."),
+        ("name", "calls task_completed"),
+        ("age", "This is age. You can say, for example: i am five years old."),
+    ]
+    call.queue.send_content(user("I am 36 years old"))
+    await call.reader  # the last step is done, and so is the run
+    assert [told(event) for event in call.events if told(event)][-3:] == [
+        ("age", "calls set_age"),
+        ("age", "36, noted."),
+        ("age", "calls task_completed"),
+    ]
+
+
+@virtual
+async def test_a_loop_goes_on_until_the_user_has_had_enough() -> None:
+    step = agent("list", tools=[add_item, exit_loop])
+    call = await begin(LoopAgent(name="again", sub_agents=[step], max_iterations=5))
+    one, two = await say(call, "add milk"), await say(call, "add bread")
+    again = ("list", "This is list. You can say, for example: add item.")
+    assert one == [("list", "calls add_item"), ("list", "milk, noted."), ("list", "calls task_completed"), again]
+    assert two == [("list", "calls add_item"), ("list", "bread, noted."), ("list", "calls task_completed"), again]
+    call.queue.send_content(user("that's all"))
+    await call.reader
+    assert ("list", "calls exit_loop") in [told(event) for event in call.events]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fullduplex import types
-from fullduplex.events import Event
-from fullduplex.live.briefing import Briefing, Handle, brief, exchange
+from fullduplex.events import Event, EventActions
+from fullduplex.live.briefing import Briefing, Handle, Reader, brief, exchange
 from fullduplex.types.content import Content, FunctionCall, FunctionResponse, Part
 from fullduplex.types.live import LiveServerSessionResumptionUpdate, Transcription
 
@@ -246,3 +246,66 @@ def words_in(event: Event) -> list[str]:
     transcription = event.input_transcription or event.output_transcription
     text = (transcription.text if transcription is not None else event.content and event.content.text) or ""
     return text.split()
+
+
+# -- of several agents ------------------------------------------------------------------------------------------------
+
+
+def by(author: str, event: Event) -> Event:
+    event.author = author
+    return event
+
+
+def handed_over(author: str, to: str) -> tuple[Event, Event]:
+    """The call of a transfer, and its answer."""
+    answer = answered("t")
+    answer.actions.transfer_to_agent = to
+    return by(author, called("t")), by(author, answer)
+
+
+GUIDE = Reader("guide")
+
+
+def asks(*events: Event, reader: Reader = GUIDE) -> bool:
+    return brief(events, since=None, reader=reader).open_question
+
+
+def test_another_agents_words_ask_for_no_answer() -> None:
+    assert not asks(typed("hello"), by("other", wrote("Hi.")))
+    assert asks(typed("hello"), by("other", wrote("Hi.")), typed("and you?"))
+
+
+def test_a_conversation_that_is_handed_over_is_to_be_gone_on_with() -> None:
+    handover = handed_over("other", "guide")
+    assert asks(typed("hello"), *handover)
+    assert asks(typed("hello"), *handover, by("other", said("One moment.")))
+    assert not asks(typed("hello"), *handover, wrote("Here I am."))
+    assert not asks(typed("hello"), *handover, by("third", wrote("Here I am.")))
+
+
+@pytest.mark.parametrize("action", [{"end_of_agent": True}, {"escalate": True}])
+def test_a_step_that_is_done_is_to_be_gone_on_with(action: dict[str, bool]) -> None:
+    done = by("other", answered("c"))
+    done.actions = EventActions(**action)
+    assert asks(typed("hello"), by("other", called("c")), done)
+
+
+def test_other_branches_are_out_of_sight() -> None:
+    events = (
+        typed("hello"),
+        by("left", wrote("Left.", branch="fan.left")),
+        by("right", wrote("Right.", branch="fan.right")),
+        wrote("Mine.", branch="fan.guide"),
+    )
+    reader = Reader("guide", branch="fan.guide")
+    assert short(brief(events, since=None, reader=reader).contents) == ["u:hello", "m:Mine."]
+
+
+def test_only_what_this_run_left_open_is_told_if_nothing_else_may_be() -> None:
+    reader = Reader("guide", only_open="e-2")
+    old, new = {"invocation_id": "e-1"}, {"invocation_id": "e-2"}
+    assert brief([typed("old", **old)], since=None, reader=reader) == Briefing([], open_question=False)
+    events = [typed("old", **old), wrote("Answer.", **old), typed("new", **new)]
+    assert short(brief(events, since=None, reader=reader).contents) == ["u:new"]
+    events.append(wrote("Answer.", **new))
+    assert brief(events, since=None, reader=reader) == Briefing([], open_question=False)

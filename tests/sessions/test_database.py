@@ -327,6 +327,31 @@ async def test_a_database_that_goes_away_is_waited_for(
         assert len((await stored(service, session)).events) == 2
 
 
+@pytest.mark.parametrize("kind", SERVERS)
+async def test_a_database_that_does_not_answer_is_given_up(
+    kind: str, tmp_path: Path, who: Who, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another transaction holds what the append needs, and does not end."""
+    url = url_of(kind, tmp_path)
+    from sqlalchemy import text
+
+    from fullduplex.sessions import sql
+
+    async with DatabaseSessionService(url) as service, DatabaseSessionService(url) as other:
+        session = await service.create_session(**who, session_id="s")
+        await service.append_event(session, change(k=1))
+        engine = (await other._tables._database._homes.here()).engine
+        async with engine.begin() as held:
+            await held.execute(text("DELETE FROM session_records WHERE session_id = 's'"))
+            monkeypatch.setattr(sql, "TIMEOUT_S", 0.3)
+            with pytest.raises(StoreUnavailable, match=r"did not answer within 0\.3 s"):
+                await service.append_event(session, change(k=2))
+            await held.rollback()
+        monkeypatch.undo()
+        await service.append_event(session, change(k=3))
+        assert (await stored(service, session)).state == {"k": 3}
+
+
 # -- how it is opened -----------------------------------------------------------------------------------------------
 
 

@@ -58,15 +58,10 @@ class MemoryTables:
         key = digest(session.app_name, session.user_id, session.id)
         rows = {digest(key, one.event_id): one for one in said}
         for attempt in range(1, _ATTEMPTS + 1):
-            known = await self._database.run(partial(_known, key))
-            new = {entry: one for entry, one in rows.items() if entry not in known}
-            if not new:
-                return
             try:
-                entries = [_row(session, scope, key, *item) for item in new.items()]
-                await self._database.run(partial(_insert, entries, _index(scope, new)))
+                await self._database.run(partial(_insert, session, scope, key, rows))
                 return
-            except IntegrityError:
+            except IntegrityError:  # another adds the same at this moment
                 if attempt == _ATTEMPTS:
                     raise
 
@@ -82,14 +77,12 @@ class MemoryTables:
         await self._database.close()
 
 
-async def _insert(entries: list[dict[str, Any]], words: list[dict[str, Any]], connection: AsyncConnection) -> None:
-    await connection.execute(_entries.insert(), entries)
-    await connection.execute(_words.insert(), words)
-
-
-async def _known(session: str, connection: AsyncConnection) -> set[str]:
-    found = await connection.execute(sa.select(_entries.c.entry).where(_entries.c.session == session))
-    return set(found.scalars())
+async def _insert(session: Session, scope: str, key: str, rows: dict[str, Said], connection: AsyncConnection) -> None:
+    known = await connection.execute(sa.select(_entries.c.entry).where(_entries.c.session == key))
+    there = set(known.scalars())
+    if new := {entry: one for entry, one in rows.items() if entry not in there}:
+        await connection.execute(_entries.insert(), [_row(session, scope, key, *item) for item in new.items()])
+        await connection.execute(_words.insert(), _index(scope, new))
 
 
 async def _find(wanted: sa.Select[Any], connection: AsyncConnection) -> Sequence[sa.Row[Any]]:

@@ -63,9 +63,11 @@ def open_engine(url: str, options: dict[str, Any]) -> AsyncEngine:
     """An engine with SQLAlchemy's `options`, not connected yet; raises `InvalidConfig` when there can be none."""
     try:
         address = sa.make_url(async_url(url))
-        if _in_memory(address):
-            # Such a database lives in its one connection, which two transactions must not share.
-            options = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0, **options}
+        if address.get_backend_name() == "sqlite" and "poolclass" not in options:
+            # One connection: what is in memory lives in it, and in a file only one writes at a time. Waiting for it
+            # here, in turn, is faster and fairer than in the file. Other processes are waited for there.
+            one = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
+            options = {**one, "connect_args": {"timeout": TIMEOUT_S}, **options}
         return create_async_engine(address, **options)
     except (SQLAlchemyError, TypeError) as error:
         raise InvalidConfig(f"there is no database to open: {error}") from None

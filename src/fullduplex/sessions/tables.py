@@ -155,7 +155,7 @@ class SessionTables:
     async def append(self, session: Session, event: Event) -> None:
         """Adds `event` and its changes of state behind what the writer of `session` knows.
 
-        Raises `StaleSessionError` when something else is there, `SessionNotFoundError`, `InvalidInput` (`not_json`).
+        Raises `StaleSessionError` when something else is there, `SessionNotFoundError`, and `InvalidInput`.
         """
         text = _json(event)
         mark: Mark = session.__dict__.get(_MARK) or await self._mark(session)

@@ -52,7 +52,7 @@ async def talk(
 
     # Phase 2, for each connection: session, settings, queue.
     await get_or_create_session(user_id, session_id)
-    run_config = settings_for(root_agent.model, proactivity, affective_dialog)
+    run_config = settings_for(str(root_agent.model), proactivity, affective_dialog)
     queue = LiveRequestQueue()
 
     # Phase 3: both directions at once, until the client leaves or the run ends.

@@ -6,9 +6,9 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -28,6 +28,11 @@ from fullduplex.types.config import (
 from fullduplex.types.content import Content
 
 logger = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    Modalities = Sequence[Modality | str]
+else:  # words are read as members
+    Modalities = list[Modality]
 
 
 class StreamingMode(Enum):
@@ -111,7 +116,7 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
     speech_config: SpeechConfig | None = None
-    response_modalities: list[Modality] | None = None
+    response_modalities: Modalities | None = None
     save_input_blobs_as_artifacts: bool = False
     support_cfc: bool = False
     streaming_mode: StreamingMode = StreamingMode.NONE

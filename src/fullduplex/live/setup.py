@@ -137,4 +137,5 @@ def config_of(run: RunConfig, generation: GenerateContentConfig | None) -> LiveC
     fields = {name: getattr(run, name) for name in _FROM_RUN}
     if generation is not None:
         fields.update({name: getattr(generation, name) for name in _FROM_AGENT})
-    return LiveConnectConfig(response_modalities=run.response_modalities or [Modality.AUDIO], **fields)
+    modalities = [Modality(one) for one in run.response_modalities or [Modality.AUDIO]]
+    return LiveConnectConfig(response_modalities=modalities, **fields)

@@ -24,8 +24,8 @@ class ServerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="FULLDUPLEX_", extra="ignore", populate_by_name=True)
 
-    host: str = Field("127.0.0.1", validation_alias=AliasChoices("FULLDUPLEX_HOST", "HOST"))
-    port: int = Field(8000, ge=0, le=65_535, validation_alias=AliasChoices("FULLDUPLEX_PORT", "PORT"))
+    host: str = Field(default="127.0.0.1", validation_alias=AliasChoices("FULLDUPLEX_HOST", "HOST"))
+    port: int = Field(default=8000, ge=0, le=65_535, validation_alias=AliasChoices("FULLDUPLEX_PORT", "PORT"))
 
     allowed_hosts: Names = ()
     """Host names that requests may carry besides the local ones; `*` for any. Empty on a wildcard address: any."""
@@ -35,26 +35,26 @@ class ServerSettings(BaseSettings):
     session_conflict: Literal["take_over", "refuse"] = "take_over"
     """A second call on one session: it takes over (a page that reconnects must win), or it is refused."""
 
-    session_db_url: str = Field("", repr=False)
+    session_db_url: str = Field(default="", repr=False)
     """The database that sessions are kept in, such as `sqlite:///sessions.db`; empty: in memory."""
 
-    max_message_bytes: int = Field(4 * 1024 * 1024, ge=1024)
+    max_message_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
     """Longest JSON message; a longer one is refused and the session lives on."""
-    max_frame_bytes: int = Field(16 * 1024 * 1024, ge=1024)
+    max_frame_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
     """Longest WebSocket message at all; a longer one closes the socket with 1009 before it is in memory."""
-    ping_interval_s: float = Field(20.0, gt=0)
-    ping_timeout_s: float = Field(20.0, gt=0)
+    ping_interval_s: float = Field(default=20.0, gt=0)
+    ping_timeout_s: float = Field(default=20.0, gt=0)
 
-    upstream_high_water: int = Field(1_000, ge=1)
+    upstream_high_water: int = Field(default=1_000, ge=1)
     """Requests that may wait for the model before the socket is no longer read: a tenth of the queue's own limit."""
-    downstream_audio_s: float = Field(30.0, gt=0)
+    downstream_audio_s: float = Field(default=30.0, gt=0)
     """Seconds of the agent's audio that may wait for a slow client; past it the oldest is dropped."""
-    downstream_messages: int = Field(2_000, ge=1)
+    downstream_messages: int = Field(default=2_000, ge=1)
     """Other messages that may wait for a slow client; they are never dropped, past it the call is closed with 1013."""
 
-    close_grace_s: float = Field(5.0, ge=0)
+    close_grace_s: float = Field(default=5.0, ge=0)
     """How long a run may go on after its client left, so that a tool can finish."""
-    stop_grace_s: float = Field(0.3, ge=0)
+    stop_grace_s: float = Field(default=0.3, ge=0)
     """The same when the server stops."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -6,8 +6,8 @@ live connection wraps around them is in `live`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -162,6 +162,12 @@ class UserContent(Content):
     """A content of role `user`; a string or a list of strings and parts may be given for its parts."""
 
     role: str | None = msgspec.field(default_factory=_user)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, parts: str | Part | Sequence[str | Part] | None = None, role: str | None = "user"
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         given: Any = self.parts

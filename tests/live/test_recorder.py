@@ -572,8 +572,9 @@ async def test_the_newest_stay_and_an_earlier_run_s_count() -> None:
     await call.play(audio(b"\1\1"), TURN_COMPLETE)
     names = await call.names()
     assert (len(names), "note.txt" in names, earlier in names) == (3, True, False)
-    assert (await call.data("output_audio"))[-1] == b"\1\1"
+    await call.play(audio(b"\2\2"))
     await call.end()
+    assert await call.data("output_audio") == [b"\1\1", b"\2\2"], "when the run ends, too"
 
 
 @pytest.mark.spec(158)

@@ -114,9 +114,11 @@ class Recorder:
     async def finish(self, deadline_s: float) -> None:
         """The run is over: saves the rest, and waits for so long at most."""
         self._turn_over()
-        with contextlib.suppress(asyncio.CancelledError):  # somebody wants to be gone: the session is still written
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=deadline_s)
+        # Cancelled: somebody wants to be gone, and the session is still to be written.
+        with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+            async with asyncio.timeout(deadline_s):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
         for task in self._tasks:
             task.cancel()
         if self._tasks:

@@ -14,6 +14,7 @@ from fullduplex.tools import FunctionTool, ToolContext
 from fullduplex.turns.approvals import CONFIRMATION, CREDENTIAL
 from fullduplex.types.config import Behavior
 from tests.live.kit import (
+    GO_AWAY,
     TURN_COMPLETE,
     Call,
     calls,
@@ -254,3 +255,35 @@ async def test_a_credential_is_asked_for_by_an_event_and_stored_nowhere() -> Non
     written: list[Event] = [*call.events, *(await call.saved()).events]
     assert "hidden" not in "".join(event.model_dump_json() for event in written)
     assert "hidden" not in str((await call.saved()).state)
+
+
+@pytest.mark.parametrize("turn_ends", [True, False])
+@virtual
+async def test_a_request_outlives_a_change_of_lines(turn_ends: bool) -> None:
+    till = Till()
+    call = await Call.start(tools=[till.tool()])
+    first = await call.play(calls(("c1", "pay", {"amount": 5})), *[TURN_COMPLETE][: int(turn_ends)], GO_AWAY)
+    request = await asked(call)
+    second = await call.connection(2)
+    await asyncio.sleep(60)
+    decide(call, request, confirmed=True)
+    await settle()
+    await call.end()
+    assert till.paid == [5]
+    assert answers(first) == []
+    parts = [part for _, turns in second.sent for turn in turns for part in turn.parts]
+    assert [part.function_response.response for part in parts if part.function_response] == [{"result": "paid 5"}]
+
+
+@virtual
+async def test_what_the_user_types_while_a_request_waits_is_kept_before_its_answer() -> None:
+    till = Till()
+    call = await Call.start(tools=[till.tool(behavior=Behavior.NON_BLOCKING)])
+    await call.play(calls(("c1", "pay", {"amount": 5})), TURN_COMPLETE)
+    await asked(call)
+    call.queue.send_content(user("what is that?"))
+    await settle()
+    await call.play(text("A bill."), TURN_COMPLETE)
+    await call.end()
+    said = [one for one in await call.saved_short() if ":" in one]
+    assert said == ["user:what is that?", "M:A bill."]

@@ -368,3 +368,12 @@ def brief(event: Event) -> str:
     if event.usage_metadata is not None:
         return "usage"
     return "turn_complete" if event.turn_complete else "interrupted" if event.interrupted else "?"
+
+
+def test_what_a_tool_says_begins_no_turn() -> None:
+    journal = Journal()
+    asked = Event(author="guide", content=Content(role="model", parts=[Part(text="May I?")]))
+    typed = Event(author="user", content=Content(role="user", parts=[Part(text="hm")]))
+    journal.beside(asked)
+    assert journal.model(asked) == [asked]
+    assert journal.user(typed) == [typed], "no end of a turn would follow"

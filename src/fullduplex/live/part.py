@@ -64,7 +64,7 @@ class Part:
             tools=tools,
             group=wiring.group,
             event=self._event,
-            show=channel.conversation.relay,
+            show=self._show,
             answer=channel.answers.give,
             update=channel.answers.update,
             new_id=wiring.ambient.new_id,
@@ -206,6 +206,11 @@ class Part:
 
     def _event(self, **fields: Any) -> Event:
         return self._downstream.event(now=self._wiring.ambient.now(), **fields)
+
+    def _show(self, event: Event) -> None:
+        if event.content is not None and event.content.role != "user":
+            self._channel.scribe.beside(event)
+        self._channel.conversation.relay(event)
 
     def _acted(self, event: Event) -> None:
         """An event with tools' answers was shown: the part may be over by it."""

@@ -86,6 +86,10 @@ class Scribe:
         self._take(event, ready)
         self._recorder.after(event)
 
+    def beside(self, event: Event) -> None:
+        """`event` is a tool's, and about to be shown: it is no part of what the model says."""
+        self._journal.beside(event)
+
     def note(self, event: Event) -> None:
         """Takes an event of the user's side: kept, not shown (the app knows what it sent)."""
         self._mark(event)

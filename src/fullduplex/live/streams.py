@@ -164,4 +164,5 @@ class Streams:
         """Shows an event that the tool made, under this run's name."""
         event.invocation_id = event.invocation_id or self._ctx.invocation_id
         event.author = event.author or self._agent.name
+        event.partial = True  # which no session keeps
         self._show(event)

@@ -45,6 +45,7 @@ class Journal:
 
     def __init__(self) -> None:
         self._speaking = False
+        self._beside: set[str] = set()
         self._typed: list[Event] = []
         self._held: list[Event] = []
         self._spoken = False
@@ -63,6 +64,10 @@ class Journal:
         """Whether an interrupted answer waits for `settle`."""
         return self._broken_off is not None and self._broken_off.heard is None
 
+    def beside(self, event: Event) -> None:
+        """`event`, which will come, is a tool's: it begins no turn of the model's, whatever it says."""
+        self._beside.add(event.id)
+
     def model(self, event: Event) -> list[Event]:
         """An event that came down. At a further interruption, an answer that waits for `settle` stays whole."""
         if self._spoken and _is_sound_alone(event):
@@ -72,6 +77,9 @@ class Journal:
             kept += self._place(event)
         if event.turn_complete:
             return kept + self._turn_over()
+        if event.id in self._beside:
+            self._beside.discard(event.id)
+            return kept
         if event.author != "user" and event.content is not None and event.content.role != "user":
             # Neither a tool's answer nor a transcript that comes late begins a turn: no end of turn might follow.
             # Nor does a reference to what was recorded of one.

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-_FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -28,16 +28,23 @@ class Example(NamedTuple):
 
 
 def examples(page: Path) -> list[Example]:
-    """The ```python blocks of a page; an ```output block belongs to the block of Python before it."""
+    """The ```python blocks of a page; an ```output block belongs to the block of Python before it.
+
+    A ```python continued block stands behind the latest one that is not.
+    """
     text = page.read_text()
     found: list[Example] = []
+    base = Example(page, 1, "", None)
     for match in _FENCE.finditer(text):
         line = text.count("\n", 0, match.start()) + 2
-        if match[1] == "python":
-            found.append(Example(page, line, match[2], None))
+        if match[1] == "python" and match[2].strip() == "continued":
+            gap = "\n" * (line - base.line - base.code.count("\n"))
+            found.append(Example(page, base.line, base.code + gap + match[3], None))
+        elif match[1] == "python":
+            found.append(base := Example(page, line, match[3], None))
         elif match[1] == "output":
             assert found, f"{page.name}:{line} is the output of nothing"
-            found[-1] = found[-1]._replace(output=match[2])
+            found[-1] = found[-1]._replace(output=match[3])
     return found
 
 
@@ -45,7 +52,7 @@ ALL = [example for page in PAGES for example in examples(page)]
 
 
 def name(example: Example) -> str:
-    return f"{example.page.name}:{example.line}"
+    return f"{example.page.name}:{example.line}-{example.line + example.code.count(chr(10))}"
 
 
 @pytest.mark.parametrize("example", ALL, ids=name)

@@ -6,14 +6,17 @@ import asyncio
 import gc
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from fullduplex.errors import InvalidConfig, InvalidInput, SessionNotFoundError, StaleSessionError, StoreUnavailable
 from fullduplex.events import Event, EventActions
 from fullduplex.sessions import DatabaseSessionService, Session
+from fullduplex.testing.proxy import FaultyProxy
 from tests.databases import KINDS, end_connections, fresh_database, url_of
 from tests.needs import needs
 
@@ -228,6 +231,16 @@ def test_a_database_in_memory_does_not_outlive_its_loop_in_silence(who: Who) -> 
         asyncio.run(service.create_session(**who))
 
 
+@asynccontextmanager
+async def behind_a_proxy(url: str) -> AsyncIterator[tuple[FaultyProxy, str]]:
+    """A network that can be spoiled, and the URL that leads through it."""
+    place = urlsplit(url)
+    assert place.hostname is not None
+    assert place.port is not None
+    async with FaultyProxy(place.hostname, place.port) as proxy:
+        yield proxy, place._replace(netloc=place.netloc.replace(f":{place.port}", f":{proxy.port}")).geturl()
+
+
 # -- failures -------------------------------------------------------------------------------------------------------
 
 
@@ -263,6 +276,38 @@ async def test_a_connection_that_breaks_in_the_middle_leaves_no_half(
         assert ended != [0]
         found = await stored(service, session)
         assert (len(found.events), found.state) == (1, {"k": 1})
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+async def test_wherever_the_connection_breaks_an_event_is_stored_once(kind: str, tmp_path: Path, who: Who) -> None:
+    """Cut after any byte, both ways, of an event alone and of one with state."""
+    async with behind_a_proxy(url_of(kind, tmp_path)) as (proxy, through):
+        async with DatabaseSessionService(through, pool_size=1) as service:
+            session = await service.create_session(**who, session_id="s")
+            broken = 0
+            for number in range(120):
+                connections = len(proxy.connected_at)
+                proxy.cut_after(1 + number // 2 * 23)
+                await service.append_event(session, change(k=number) if number % 2 else Event())
+                broken += len(proxy.connected_at) > connections
+            assert broken > 20
+            found = await stored(service, session)
+            assert (found.events, found.state) == (session.events, {"k": 119})
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+async def test_a_database_that_is_away_for_a_while(kind: str, tmp_path: Path, who: Who) -> None:
+    async with behind_a_proxy(url_of(kind, tmp_path)) as (proxy, through):
+        async with DatabaseSessionService(through) as service:
+            session = await service.create_session(**who, session_id="s")
+            proxy.refuse(True)
+            proxy.cut()
+            appending = asyncio.create_task(service.append_event(session, Event()))
+            while len(proxy.refused_at) < 2:  # noqa: ASYNC110 (the proxy does not tell)
+                await asyncio.sleep(0.01)
+            proxy.refuse(False)
+            await appending
+            assert (await stored(service, session)).events == session.events
 
 
 async def test_an_answer_that_is_lost_does_not_make_two_events(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fullduplex import LiveRequestQueue, Runner, types
+from fullduplex import Agent, LiveRequestQueue, Runner, types
 from fullduplex.errors import StaleSessionError
 from fullduplex.events import Event
 from fullduplex.sessions import DatabaseSessionService
@@ -129,6 +130,20 @@ async def test_a_run_whose_tools_write_too_is_never_behind_itself(service: Datab
     saved = await call.saved()
     assert len([event for event in saved.events if event.author == "tool"]) == 20
     assert saved.state == {f"k{number}": number for number in range(4)}
+
+
+def test_text_runs_in_threads_of_their_own_share_a_session(url: str, who: Who) -> None:
+    """`Runner.run` has an event loop for each run, and none of them leaves a connection behind."""
+    service = DatabaseSessionService(url)
+    agent = Agent(name="guide", model="local", instruction="Say hello.")
+    runner = Runner(app_name=who["app_name"], agent=agent, session_service=service, auto_create_session=True)
+    for words in ("hello", "hello again"):
+        assert list(runner.run(user_id="u", session_id="s", new_message=user(words)))
+    session = asyncio.run(service.get_session(**who, session_id="s"))
+    assert session is not None
+    asked = [event.content.text for event in session.events if event.author == "user" and event.content]
+    assert asked == ["hello", "hello again"]
+    gc.collect()
 
 
 async def test_raw_media_is_not_kept(service: DatabaseSessionService) -> None:

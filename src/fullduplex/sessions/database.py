@@ -71,7 +71,7 @@ class DatabaseSessionService(BaseSessionService):
 
     async def list_sessions(self, *, app_name: str, user_id: str | None = None) -> ListSessionsResponse:
         """See `BaseSessionService`."""
-        return ListSessionsResponse(sessions=await self._tables.list(app_name, user_id))
+        return ListSessionsResponse(sessions=await self._tables.sessions_of(app_name, user_id))
 
     async def delete_session(self, *, app_name: str, user_id: str, session_id: str) -> None:
         """See `BaseSessionService`."""

@@ -144,7 +144,7 @@ class SessionTables:
             partial(_load, digest(app_name, user_id, session_id), config or GetSessionConfig())
         )
 
-    async def list(self, app_name: str, user_id: str | None) -> list[Session]:
+    async def sessions_of(self, app_name: str, user_id: str | None) -> list[Session]:
         """The sessions of a user, or of all users, oldest first, without events."""
         return await self._database.run(partial(_list, app_name, user_id))
 
@@ -158,7 +158,7 @@ class SessionTables:
         Raises `StaleSessionError` when something else is there, `SessionNotFoundError`, and `InvalidInput`.
         """
         text = _json(event)
-        mark: Mark = session.__dict__.get(_MARK) or await self._mark(session)
+        before = mark = session.__dict__.get(_MARK) or await self._mark(session)
         session.__dict__[_MARK] = mark._replace(tried=(*mark.tried, text))
         state = _rows(Scopes.of(session.app_name, session.user_id), mark.session, event.actions.state_delta)
         row = {"of_session": mark.session, "its_time": event.timestamp, "its_json": text}
@@ -174,6 +174,7 @@ class SessionTables:
                 _gone(session.id)
             # An append that was cancelled may have been stored all the same.
             if there != text and there not in mark.tried:
+                session.__dict__[_MARK] = before
                 _stale(session)
         session.__dict__[_MARK] = mark._replace(tried=())
 

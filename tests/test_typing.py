@@ -76,9 +76,7 @@ def test_the_package_says_that_it_is_typed() -> None:
 @pytest.mark.slow
 @pytest.mark.spec(195)
 @pytest.mark.timeout(200)
-def test_the_documents_pass_a_type_checker_that_finds_a_forgotten_await(
-    tmp_path: Path, cache: Path
-) -> None:
+def test_the_documents_pass_a_type_checker_that_finds_a_forgotten_await(tmp_path: Path, cache: Path) -> None:
     for example in ALL:
         name = f"{example.page.stem.replace('-', '_').lower()}_{example.line}.py"
         (tmp_path / name).write_text("\n" * (example.line - 1) + example.code)

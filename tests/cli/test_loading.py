@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fullduplex.apps import App
 from fullduplex.cli.errors import UsageError
-from fullduplex.cli.loading import load_agent
+from fullduplex.cli.loading import load_agent, root_of
 from fullduplex.runners import Runner
 
 AGENT = "from fullduplex import Agent\nroot_agent = Agent(name='found', model='local')\n"
@@ -69,7 +70,8 @@ def test_a_runner_and_an_app(tmp_path: Path, name: str):
     )
     write(tmp_path / f"{name}.py", text)
     assert isinstance(load_agent(f"{name}.py:runner"), Runner)
-    assert load_agent(f"{name}.py:app").name == "found"
+    assert isinstance(load_agent(f"{name}.py:app"), App)
+    assert [root_of(load_agent(f"{name}.py{which}")).name for which in ("", ":runner", ":app")] == ["found"] * 3
 
 
 @pytest.mark.parametrize(

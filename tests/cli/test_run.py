@@ -143,6 +143,26 @@ def test_any_server_that_speaks_openais_api(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_session_in_a_database_is_gone_on_with(tmp_path: Path) -> None:
+    remembering = tmp_path / "remembering.py"
+    remembering.write_text(
+        "from fullduplex import Agent\n"
+        "from fullduplex.apps import App\n"
+        "from fullduplex.plugins import BasePlugin\n"
+        "from fullduplex.testing.scripted_text_model import ScriptedTextModel\n"
+        "class Loud(BasePlugin):\n"
+        "    async def on_event_callback(self, *, invocation_context, event):\n"
+        "        event.content.parts[0].text = event.content.parts[0].text.upper()\n"
+        "model = ScriptedTextModel(lambda request: f'{len(request.contents)} turns')\n"
+        "app = App(name='chat', root_agent=Agent(name='guide', model=model), plugins=[Loud('loud')])\n"
+    )
+    database = ("--session-db", "sqlite:///chat.db")
+    first = run(str(remembering), *database, says="hello\n", cwd=tmp_path)
+    assert (first.stdout, first.stderr) == ("guide> 1 TURNS\n", "")
+    assert run(str(remembering), *database, says="hello\n", cwd=tmp_path).stdout == "guide> 3 TURNS\n"
+    assert run(str(remembering), *database, "--user", "b", says="hi\n", cwd=tmp_path).stdout == "guide> 1 TURNS\n"
+
+
 class Terminal:
     """A process at a terminal of its own."""
 

@@ -42,12 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     web.add_argument("--host", help="address to listen on (127.0.0.1, or HOST); 0.0.0.0 lets other machines in")
     web.add_argument("--port", type=int, help="port to listen on (8000, or PORT); 0 takes a free one")
     web.add_argument("--model", help="model to run instead of the agent's own: `local`, or a Gemini model's name")
-    web.add_argument(
-        "--session-db",
-        dest="session_db_url",
-        metavar="URL",
-        help="the database that sessions are kept in, such as sqlite:///sessions.db (in memory); needs fullduplex[db]",
-    )
+    _add_session_db(web)
     web.add_argument("--session-conflict", choices=("take_over", "refuse"), help="what a second call on a session does")
     web.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
     web.add_argument("--log-format", choices=("console", "json"))
@@ -62,10 +57,21 @@ def build_parser() -> argparse.ArgumentParser:
         help="text model to run instead of the agent's own: `local`, a Gemini model's name, or openai/NAME "
         "(OPENAI_BASE_URL names the server)",
     )
+    chat.add_argument("--user", default="user", metavar="ID", help="whose session it is (user)")
     chat.add_argument("--session", default="terminal", metavar="ID", help="the session's id (terminal)")
+    _add_session_db(chat)
     chat.add_argument("--state", metavar="JSON", help="state that the session begins with")
     commands.add_parser("mock-live", help="a Gemini Live server on loopback, with scripts and faults", add_help=False)
     return parser
+
+
+def _add_session_db(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--session-db",
+        dest="session_db_url",
+        metavar="URL",
+        help="the database that sessions are kept in, such as sqlite:///sessions.db (in memory); needs fullduplex[db]",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,14 +12,15 @@ from fullduplex.cli.errors import UsageError
 
 if TYPE_CHECKING:
     from fullduplex.agents import BaseAgent
+    from fullduplex.apps import App
     from fullduplex.runners import Runner
 
 NAMES = ("root_agent", "agent", "runner", "app")
 """Where an agent is looked for in a module that names none."""
 
 
-def load_agent(target: str) -> BaseAgent | Runner:
-    """The agent (or runner) at `PLACE[:name]`; `UsageError` when there is none. Errors of its own code are raised."""
+def load_agent(target: str) -> BaseAgent | App | Runner:
+    """The agent, app or runner at `PLACE[:name]`; `UsageError` when there is none. Errors of its own code are raised."""
     place, _, name = target.partition(":") if not _is_drive(target) else (target, "", "")
     module = _load_module(place)
     if name:
@@ -32,14 +33,32 @@ def load_agent(target: str) -> BaseAgent | Runner:
     raise UsageError(f"{place} has none of {', '.join(NAMES)}: name the agent, as in `{place}:my_agent`")
 
 
-def _checked(found: object, where: str) -> BaseAgent | Runner:
-    from fullduplex.agents import BaseAgent
+def root_of(found: BaseAgent | App | Runner) -> BaseAgent:
+    """The agent that it begins with."""
     from fullduplex.apps import App
     from fullduplex.runners import Runner
 
     if isinstance(found, App):
         return found.root_agent
-    if isinstance(found, (BaseAgent, Runner)):
+    return found.agent if isinstance(found, Runner) else found
+
+
+def set_model(agent: BaseAgent, model: str | None) -> None:
+    """Has `agent` run on `model`, if one is named; `UsageError` for an agent without a model."""
+    from fullduplex.agents.llm_agent import LlmAgent
+
+    if model:
+        if not isinstance(agent, LlmAgent):
+            raise UsageError(f"--model: the agent {agent.name} has no model of its own")
+        agent.model = model
+
+
+def _checked(found: object, where: str) -> BaseAgent | App | Runner:
+    from fullduplex.agents import BaseAgent
+    from fullduplex.apps import App
+    from fullduplex.runners import Runner
+
+    if isinstance(found, (BaseAgent, App, Runner)):
         return found
     raise UsageError(f"{where} is a {type(found).__name__}, not an agent")
 

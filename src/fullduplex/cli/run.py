@@ -18,10 +18,9 @@ from fullduplex.cli.web import read_dotenv
 
 if TYPE_CHECKING:
     from fullduplex.agents import BaseAgent
+    from fullduplex.apps import App
     from fullduplex.runners import Runner
     from fullduplex.types import Content, FunctionCall
-
-USER = "user"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -38,27 +37,43 @@ def run(options: argparse.Namespace) -> int:
         return 2
     with asyncio.Runner() as loop:
         try:
-            return _Chat(runner, options.session, state, loop).run()
+            return _Chat(runner, options, state, loop).run()
         finally:
-            loop.run(runner.close())
+            loop.run(_close(runner))
+
+
+async def _close(runner: Runner) -> None:
+    from fullduplex.sessions import DatabaseSessionService
+
+    await runner.close()
+    if isinstance(runner.session_service, DatabaseSessionService):
+        await runner.session_service.close()
 
 
 def _runner(options: argparse.Namespace) -> Runner:
-    from fullduplex.agents.llm_agent import LlmAgent
-    from fullduplex.cli.loading import load_agent
+    from fullduplex.apps import App
+    from fullduplex.cli.loading import load_agent, root_of, set_model
+    from fullduplex.errors import InvalidConfig
     from fullduplex.runners import InMemoryRunner, Runner
+    from fullduplex.sessions import DatabaseSessionService
 
     if options.agent is None:
         from fullduplex.demo import demo_agent
 
-        found: BaseAgent | Runner = demo_agent(options.model or _demo_model())
+        found: BaseAgent | App | Runner = demo_agent(options.model or _demo_model())
     else:
         found = load_agent(options.agent)
-    runner = found if isinstance(found, Runner) else InMemoryRunner(agent=found, app_name="run")
-    if options.model:
-        if not isinstance(runner.agent, LlmAgent):
-            raise UsageError(f"--model: the agent {runner.agent.name} has no model of its own")
-        runner.agent.model = options.model
+        set_model(root_of(found), options.model)
+    if isinstance(found, Runner):
+        if options.session_db_url:
+            raise UsageError("--session-db: the runner has a session service already")
+        return found
+    runner = InMemoryRunner(app=found if isinstance(found, App) else App(name=found.name, root_agent=found))
+    if options.session_db_url:
+        try:
+            runner.session_service = DatabaseSessionService(options.session_db_url)
+        except InvalidConfig as error:
+            raise UsageError(f"--session-db: {error}") from None
     return runner
 
 
@@ -109,11 +124,14 @@ def _state(text: str | None) -> dict[str, Any] | None:
 class _Chat:
     """Reads lines, has them answered, and prints the answers, until the input ends."""
 
-    def __init__(self, runner: Runner, session_id: str, state: dict[str, Any] | None, loop: asyncio.Runner) -> None:
+    def __init__(
+        self, runner: Runner, options: argparse.Namespace, state: dict[str, Any] | None, loop: asyncio.Runner
+    ) -> None:
         from fullduplex.text.printing import Printer
 
         self._runner = runner
-        self._session_id = session_id
+        self._user_id = options.user
+        self._session_id = options.session
         self._state = state
         self._loop = loop
         self._printer = Printer(sys.stdout)
@@ -176,7 +194,7 @@ class _Chat:
         self._told = False
         state, self._state = self._state, None
         events = self._runner.run_async(
-            user_id=USER,
+            user_id=self._user_id,
             session_id=self._session_id,
             new_message=message,
             state_delta=state,

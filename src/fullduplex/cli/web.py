@@ -13,6 +13,7 @@ from fullduplex.cli.errors import UsageError
 if TYPE_CHECKING:
     from fullduplex.agents import BaseAgent
     from fullduplex.agents.llm_agent import LlmAgent
+    from fullduplex.apps import App
     from fullduplex.runners import Runner
     from fullduplex.server import ServerSettings
 
@@ -76,12 +77,12 @@ def require_model(model: str) -> None:
 
 def _web(options: argparse.Namespace) -> int:
     settings = _settings(options)
-    agent_or_runner, examples = _agent(options)
-    from fullduplex.agents import BaseAgent
+    served, examples = _agent(options)
+    from fullduplex.cli.loading import root_of
     from fullduplex.errors import InvalidConfig
     from fullduplex.server.run_config import model_name
 
-    agent = agent_or_runner if isinstance(agent_or_runner, BaseAgent) else agent_or_runner.agent
+    agent = root_of(served)
     require_model(model_name(agent))
 
     from fullduplex.server.app import create_app
@@ -90,7 +91,7 @@ def _web(options: argparse.Namespace) -> int:
 
     configure_logging(settings)
     try:
-        app = create_app(agent_or_runner, settings, examples=examples)
+        app = create_app(served, settings, examples=examples)
     except InvalidConfig as error:
         raise UsageError(str(error)) from None
     try:
@@ -117,7 +118,7 @@ def _settings(options: argparse.Namespace) -> ServerSettings:
         raise UsageError(f"setting {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
-def _agent(options: argparse.Namespace) -> tuple[BaseAgent | Runner, tuple[str, ...]]:
+def _agent(options: argparse.Namespace) -> tuple[BaseAgent | App | Runner, tuple[str, ...]]:
     if options.agent is None:
         model = options.model or demo_model(dict(os.environ))
         require_model(model)
@@ -125,17 +126,13 @@ def _agent(options: argparse.Namespace) -> tuple[BaseAgent | Runner, tuple[str, 
 
         return demo_agent(model), DEMO_EXAMPLES
     from fullduplex.agents.llm_agent import LlmAgent
-    from fullduplex.cli.loading import load_agent
-    from fullduplex.runners import Runner
+    from fullduplex.cli.loading import load_agent, root_of, set_model
 
     found = load_agent(options.agent)
-    agent = found.agent if isinstance(found, Runner) else found
+    agent = root_of(found)
     if isinstance(agent, LlmAgent):
         _check_tools(agent)
-    if options.model:
-        if not isinstance(agent, LlmAgent):
-            raise UsageError(f"--model: the agent {agent.name} has no model of its own")
-        agent.model = options.model
+    set_model(agent, options.model)
     return found, ()
 
 

@@ -18,6 +18,7 @@ from fastapi.staticfiles import StaticFiles
 
 from fullduplex.agents import BaseAgent
 from fullduplex.agents.llm_agent import LlmAgent
+from fullduplex.apps import App
 from fullduplex.artifacts import InMemoryArtifactService
 from fullduplex.errors import InvalidConfig
 from fullduplex.memory import InMemoryMemoryService
@@ -35,22 +36,22 @@ logger = logging.getLogger(__name__)
 
 
 def create_app(
-    agent_or_runner: BaseAgent | LiveRunner,
+    served: BaseAgent | App | LiveRunner,
     settings: ServerSettings | None = None,
     *,
     examples: Sequence[str] = (),
 ) -> FastAPI:
     """The server as an ASGI application.
 
-    An agent gets a runner by the settings `session_db_url` and `session_conflict`; a runner is used as it is and closed
-    with the application. `examples` are sentences that the page offers to try. Raises `InvalidConfig` for a database
-    that cannot be opened, or one beside a runner, which has its sessions.
+    An agent or app gets a runner by the settings `session_db_url` and `session_conflict`; a runner is used as it is and
+    closed with the application. `examples` are sentences that the page offers to try. Raises `InvalidConfig` for a
+    database that cannot be opened, or one beside a runner, which has its sessions.
 
     Example:
         >>> app = create_app(Agent(name="helper", model="local"))  # then: uvicorn module:app
     """
     settings = settings or ServerSettings()
-    host = Host(_runner(agent_or_runner, settings), settings)
+    host = Host(_runner(served, settings), settings)
     app = FastAPI(title="Fullduplex", version=version(), lifespan=_lifespan(host))
     app.state.host = host
     app.add_middleware(HostGuard, settings=settings)
@@ -61,17 +62,16 @@ def create_app(
     return app
 
 
-def _runner(agent_or_runner: BaseAgent | LiveRunner, settings: ServerSettings) -> LiveRunner:
-    if not isinstance(agent_or_runner, BaseAgent):
+def _runner(served: BaseAgent | App | LiveRunner, settings: ServerSettings) -> LiveRunner:
+    app = App(name=served.name, root_agent=served) if isinstance(served, BaseAgent) else served
+    if not isinstance(app, App):
         if settings.session_db_url:
             raise InvalidConfig("session_db_url is for an agent: a runner has a session service already")
-        return agent_or_runner
-    agent = agent_or_runner
+        return app
     if not settings.session_db_url:
-        return InMemoryRunner(agent, app_name=agent.name, live_conflict=settings.session_conflict)
+        return InMemoryRunner(app=app, live_conflict=settings.session_conflict)
     return Runner(
-        agent=agent,
-        app_name=agent.name,
+        app=app,
         session_service=DatabaseSessionService(settings.session_db_url),
         artifact_service=InMemoryArtifactService(),
         memory_service=InMemoryMemoryService(),

@@ -19,6 +19,7 @@ from fullduplex.types.content import Blob
 logger = logging.getLogger(__name__)
 
 _REMEMBERED = 64
+_NATIVE_BYTES = NATIVE.frame_bytes
 
 
 def _log(error: InvalidInput) -> None:
@@ -54,7 +55,9 @@ class Microphone:
     def meter(self, blob: Blob) -> None:
         """Notes a blob that passed and was sent without `take`, for the watch over its rate."""
         if blob.data and self._plain.get(blob.mime_type):
-            self._measure(len(blob.data))
+            likely = self._pace.hear(len(blob.data) // _NATIVE_BYTES, self._now())
+            if likely is not None:
+                self._doubt(likely)
 
     def take(self, blob: Blob) -> Blob | None:
         """The blob as models hear it; None when it is too short to give a sample yet.
@@ -73,7 +76,9 @@ class Microphone:
         else:
             source = format_of(mime_type)
         tail = b"" if source in (self._format, None) else self._change(source or NATIVE)
-        self._measure(len(data))
+        likely = self._pace.hear(len(data) // self._format.frame_bytes, self._now())
+        if likely is not None:
+            self._doubt(likely)
         return _blob(tail + self._convert(data))
 
     def flush(self) -> Blob | None:
@@ -112,9 +117,9 @@ class Microphone:
         self._odd = data[cut:]
         return data[:cut] if self._converter is None else self._converter.feed(data[:cut])
 
-    def _measure(self, size: int) -> None:
-        likely = self._pace.hear(size // self._format.frame_bytes, self._now())
-        if likely is None or self._told:
+    def _doubt(self, likely: int) -> None:
+        """The audio comes as fast as at another rate."""
+        if self._told:
             return
         self._told = True
         self._tell(

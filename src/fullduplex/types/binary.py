@@ -24,9 +24,9 @@ else:
 _URL_SAFE = b"-_"
 
 
-def quoted_base64(data: bytes) -> bytes:
-    """`data` as the JSON string that holds it, quotes included."""
-    return b'"%b"' % pybase64.b64encode(data, _URL_SAFE)
+def urlsafe_base64(data: bytes) -> bytes:
+    """`data` as URL-safe base64 with padding, in ASCII."""
+    return pybase64.b64encode(data, _URL_SAFE)
 
 
 def encode_base64(data: bytes) -> str:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
 import msgspec
 
 from fullduplex.errors import InvalidInput
-from fullduplex.types.binary import Base64, decode_base64, encode_base64, quoted_base64
+from fullduplex.types.binary import Base64, decode_base64, encode_base64, urlsafe_base64
 
 
 def _encode_hook(value: Any) -> Any:
@@ -32,7 +32,7 @@ def _encode_hook(value: Any) -> Any:
 
 def _json_hook(value: Any) -> Any:
     # Raw spares the encoder a search for characters to escape.
-    return msgspec.Raw(quoted_base64(value)) if isinstance(value, bytes) else _encode_hook(value)
+    return msgspec.Raw(b'"%b"' % urlsafe_base64(value)) if isinstance(value, bytes) else _encode_hook(value)
 
 
 def _decode_hook(wanted: type, value: Any) -> Any:

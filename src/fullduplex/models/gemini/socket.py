@@ -36,6 +36,10 @@ HIGH_WATER_BYTES = 1024 * 1024
 _UNSENT_IN_KERNEL = 32 * 1024
 _UNSENT_IN_TRANSPORT = 64 * 1024
 
+# Looked up once: an enum's member costs more than the comparison with it.
+_TEXT = WSMsgType.TEXT
+_DATA = (WSMsgType.TEXT, WSMsgType.BINARY)
+
 _log = logging.getLogger(__name__)
 
 
@@ -57,6 +61,7 @@ class Socket(WSListener):
         self._reader: asyncio.Future[None] | None = None
         self._take: Callable[[bytes], None] | None = None
         self._reading_paused = False
+        self._is_full = False
         self._writable = asyncio.Event()
         self._writable.set()
         self._end: tuple[int, str] | None = None
@@ -130,13 +135,13 @@ class Socket(WSListener):
         """Sends one text message; waits while too much is unsent. Raises `SocketClosed`."""
         await self.writable()
         assert self._transport is not None
-        self._transport.send(WSMsgType.TEXT, text)
+        self._transport.send(_TEXT, text)
 
     def send_now(self, text: bytes) -> bool:
         """Sends one text message if that takes no waiting; says whether it did."""
-        if self._end is not None or self._transport is None or not self._writable.is_set():
+        if self._end is not None or self._transport is None or self._is_full:
             return False
-        self._transport.send(WSMsgType.TEXT, text)
+        self._transport.send(_TEXT, text)
         return True
 
     async def deliver(self, take: Callable[[bytes], None]) -> None:
@@ -209,7 +214,7 @@ class Socket(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         self._heard_from = True
         kind = frame.msg_type
-        if kind == WSMsgType.TEXT or kind == WSMsgType.BINARY:
+        if kind in _DATA:
             if frame.fin:
                 self._put(frame.get_payload_as_bytes())
             else:
@@ -234,9 +239,11 @@ class Socket(WSListener):
         self._gone.set()
 
     def pause_writing(self) -> None:
+        self._is_full = True
         self._writable.clear()
 
     def resume_writing(self) -> None:
+        self._is_full = False
         self._writable.set()
 
     # -- inside -----------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from fullduplex.models.gemini.capabilities import Capabilities
 from fullduplex.models.gemini.chunks import ChunkReader
 from fullduplex.models.gemini.failures import from_payload
 from fullduplex.models.gemini.setup import Backend
-from fullduplex.types.binary import quoted_base64
+from fullduplex.types.binary import urlsafe_base64
 from fullduplex.types.content import Blob, Content, FunctionResponse
 from fullduplex.types.live import (
     ActivityStart,
@@ -63,7 +63,7 @@ class Encoder:
             frame = self._frame_for(blob.mime_type)
         if frame is None or not data:
             return None
-        return b"".join((frame[0], quoted_base64(data), frame[1]))
+        return b"".join((frame[0], urlsafe_base64(data), frame[1]))
 
     def _frame_for(self, mime_type: str | None) -> tuple[bytes, bytes] | None:
         if not mime_type:
@@ -72,11 +72,11 @@ class Encoder:
         kind = mime_type.split("/", 1)[0].lower()
         frame: tuple[bytes, bytes] | None
         if not self._capabilities.typed_media:
-            frame = b'{"realtimeInput":{"mediaChunks":[{"mimeType":' + mime + b',"data":', b"}]}}"
+            frame = b'{"realtimeInput":{"mediaChunks":[{"mimeType":' + mime + b',"data":"', b'"}]}}'
         elif kind == "audio":
-            frame = b'{"realtimeInput":{"audio":{"mimeType":' + mime + b',"data":', b"}}}"
+            frame = b'{"realtimeInput":{"audio":{"mimeType":' + mime + b',"data":"', b'"}}}'
         elif kind in ("image", "video"):
-            frame = b'{"realtimeInput":{"video":{"mimeType":' + mime + b',"data":', b"}}}"
+            frame = b'{"realtimeInput":{"video":{"mimeType":' + mime + b',"data":"', b'"}}}'
         else:
             frame = None
             if self._once.first(mime_type):

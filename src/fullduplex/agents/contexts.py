@@ -55,13 +55,23 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason: FullduplexError | None = None
-        self.asked = asyncio.Event()
         self.done = asyncio.Event()
+        self._is_asked = False
+        self._asked: asyncio.Future[None] | None = None
 
     def ask(self, reason: FullduplexError | None = None) -> None:
         """Ends the run soon, with `reason` as its error."""
         self.reason = reason
-        self.asked.set()
+        self._is_asked = True
+        if self._asked is not None and not self._asked.done():
+            self._asked.set_result(None)
+
+    def asked(self) -> asyncio.Future[None]:
+        """Done when somebody has asked; there is one for each run, which waits for it."""
+        self._asked = asyncio.get_running_loop().create_future()
+        if self._is_asked:
+            self._asked.set_result(None)
+        return self._asked
 
     async def now(self, reason: FullduplexError | None = None) -> None:
         """As `ask`, and returns when the run has let go of its session."""

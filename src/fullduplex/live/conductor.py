@@ -95,10 +95,7 @@ class Conductor:
         error: Exception | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                watches = [
-                    group.create_task(self._watch(scribe), name="watch over the scribe"),
-                    group.create_task(self._obey(), name="watch for a stop"),
-                ]
+                watches = [group.create_task(self._watch(scribe), name="watch over the run")]
                 if self._limits is not None:
                     watches.append(group.create_task(self._keep_to(self._limits), name="watch over the limits"))
                 await self._converse(group)
@@ -131,14 +128,12 @@ class Conductor:
             await self._stage.play(self._ctx)
 
     async def _watch(self, scribe: asyncio.Task[None]) -> None:
-        """Fails with the scribe: a run whose session cannot be written must not go on."""
-        await asyncio.wait([scribe])
+        """Ends the run when it is told to from outside, and when its session cannot be written."""
+        asked = self._ctx.stop.asked()
+        await asyncio.wait({scribe, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if asked.done():
+            raise self._ctx.stop.reason or _Stopped("the runner was closed")
         await scribe
-
-    async def _obey(self) -> None:
-        """Ends the run when it is told to from outside."""
-        await self._ctx.stop.asked.wait()
-        raise self._ctx.stop.reason or _Stopped("the runner was closed")
 
     async def _keep_to(self, limits: Limits) -> None:
         """Ends the run, in order, when it has had enough."""

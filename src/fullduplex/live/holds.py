@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from fullduplex.agents.contexts import Stop
 from fullduplex.errors import SessionBusy
@@ -54,7 +54,7 @@ class _Held(NamedTuple):
     async def is_leaving(self) -> bool:
         """Whether the run has ended. A client that comes back at once, as a page does when it is loaded anew, is
         given the moment that its old run needs to notice that it left."""
-        signs = [asyncio.create_task(self.stop.done.wait()), asyncio.create_task(self.queue.wait_closed())]
+        signs: set[asyncio.Future[Any]] = {asyncio.create_task(self.stop.done.wait()), self.queue.closing()}
         try:
             done, _ = await asyncio.wait(signs, timeout=_LEAVING_S, return_when=asyncio.FIRST_COMPLETED)
         finally:

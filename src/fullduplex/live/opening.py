@@ -67,7 +67,7 @@ class Opening:
         """The model is there."""
         self._reconnects.connected()
 
-    async def open(self, line: Line, closed: asyncio.Task[None], waits: Callable[[], bool]) -> bool:
+    async def open(self, line: Line, closed: asyncio.Future[None], waits: Callable[[], bool]) -> bool:
         """Whether `line` has come to its opening, well or not; False when the app hung up first and nothing waits."""
         opened = asyncio.ensure_future(line.opened())
         try:
@@ -94,7 +94,7 @@ class Opening:
         *,
         refused: bool,
         sent_off: bool,
-        closed: asyncio.Task[None],
+        closed: asyncio.Future[None],
         tell: Callable[[ModelError, float], None],
     ) -> bool:
         """Waits as long as the policy says; False when the conversation is over. Raises `lost` when it is hopeless."""

@@ -112,7 +112,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """One line after another, until the app closes the queue or the model cannot be reached any more."""
-        closed = asyncio.create_task(self._queue.wait_closed(), name="watch for a hang-up")
+        closed = self._queue.closing()
         try:
             line = await self._open(closed)
             while line is not None:
@@ -193,7 +193,7 @@ class Supervisor:
 
     # -- one line after another ---------------------------------------------------------------------------------------
 
-    async def _open(self, closed: asyncio.Task[None], lost: ModelError | None = None) -> Line | None:
+    async def _open(self, closed: asyncio.Future[None], lost: ModelError | None = None) -> Line | None:
         """The next line, open; None when nobody wants it any more. Raises what makes it hopeless."""
         refused = False
         while self._uplink.waits() or not self._queue.closed:
@@ -218,7 +218,7 @@ class Supervisor:
         logger.warning("connection to the model lost (%s); again in %.1f s", lost, delay)
         self._conversation.tell(lost, lives_on=True)
 
-    async def _use(self, line: Line, closed: asyncio.Task[None]) -> Line | None:
+    async def _use(self, line: Line, closed: asyncio.Future[None]) -> Line | None:
         """Talks over `line` to its end; gives the line to go on with, None when the conversation is over."""
         self._line = line
         self._sent_off = self._interrupted = False

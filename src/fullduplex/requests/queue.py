@@ -189,19 +189,16 @@ class LiveRequestQueue:
             )
         return request
 
-    async def wait_closed(self) -> None:
-        """Returns when `close()` was called."""
+    def closing(self) -> asyncio.Future[None]:
+        """A future of this event loop that is done when `close()` was called. Whoever no longer waits cancels it."""
+        waiter = _waiter()
         with self._lock:
             if self._closed:
-                return
-            waiter = _waiter()
-            self._close_waiters.append(waiter)
-        try:
-            await waiter.future
-        finally:
-            with self._lock:
-                if waiter in self._close_waiters:
-                    self._close_waiters.remove(waiter)
+                waiter.future.set_result(None)
+            else:
+                self._close_waiters.append(waiter)
+                waiter.future.add_done_callback(lambda _: self._forget(waiter))
+        return waiter.future
 
     @contextlib.contextmanager
     def shortcut(self, offer: Callable[[Blob], bool]) -> Iterator[None]:
@@ -266,6 +263,11 @@ class LiveRequestQueue:
     def _set_shortcut(self, offer: Callable[[Blob], bool] | None) -> None:
         self._offer = offer
         self._shortcut = None if self._copies else offer
+
+    def _forget(self, waiter: _Waiter) -> None:
+        with self._lock:
+            if waiter in self._close_waiters:
+                self._close_waiters.remove(waiter)
 
     def _aside(self, message: Aside) -> None:
         listener = self._listener

@@ -63,8 +63,7 @@ class Scribe:
         self._unready: dict[str, asyncio.Future[bool]] = {}
         self._work: deque[_Work] = deque()
         self._unwritten = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._busy: asyncio.Future[None] | None = None  # done when all is written; None where nothing is to be
         self._ended = False
         self._reader: asyncio.Future[None] | None = None
 
@@ -103,7 +102,7 @@ class Scribe:
     @property
     def is_settled(self) -> bool:
         """Whether all that was taken so far is written."""
-        return self._idle.is_set()
+        return self._busy is None
 
     @property
     def holds_back(self) -> bool:
@@ -134,7 +133,8 @@ class Scribe:
 
     async def settled(self) -> None:
         """Returns when all that was taken so far is written."""
-        await self._idle.wait()
+        if self._busy is not None:
+            await asyncio.wait([self._busy])
 
     async def run(self) -> None:
         """Writes until the end."""
@@ -151,7 +151,9 @@ class Scribe:
                 self._work.popleft()
                 if is_shown and work.event is not None:
                     self._outbox.put(work.event)
-            self._idle.set()
+            if self._busy is not None:
+                self._busy.set_result(None)
+                self._busy = None
             if self._ended:
                 return
             self._reader = asyncio.get_running_loop().create_future()
@@ -172,7 +174,7 @@ class Scribe:
             event.custom_metadata = {**self._custom_metadata, **(event.custom_metadata or {})}
 
     def _pass(self, event: Event | None, kept: list[Event]) -> None:
-        if not kept and not self._unready and self._idle.is_set():  # the way of every chunk of audio
+        if not kept and not self._unready and self._busy is None:  # the way of every chunk of audio
             if event is not None:
                 self._outbox.put(event)
             return
@@ -180,16 +182,17 @@ class Scribe:
             for one in kept:
                 if one.author in self._outputs:
                     self._outputs[one.author].take(one)
-        if event is not None and not self._idle.is_set() and self._overtakes(event):
+        if event is not None and self._busy is not None and self._overtakes(event):
             self._outbox.put(event)
             event = None
-        if not kept and (event is None or (self._idle.is_set() and event.id not in self._unready)):
+        if not kept and (event is None or (self._busy is None and event.id not in self._unready)):
             if event is not None:
                 self._outbox.put(event)
             return
         if len(self._work) >= MAX_WAITING:
             raise FullduplexError("the session store does not keep up with the conversation", code="store_stalled")
-        self._idle.clear()
+        if self._busy is None:
+            self._busy = asyncio.get_running_loop().create_future()
         self._unwritten += len(kept)
         self._work.append(_Work(event, kept, self._now()))
         self._wake()

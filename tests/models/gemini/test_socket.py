@@ -193,7 +193,7 @@ async def test_a_waiting_sender_hears_of_the_end() -> None:
 
         sender = asyncio.create_task(send_for_ever())
         for _ in range(500):
-            if not socket._writable.is_set():
+            if socket._room is not None:
                 break
             await asyncio.sleep(0.01)
         await socket.close(0.01)

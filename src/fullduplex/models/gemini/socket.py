@@ -61,16 +61,14 @@ class Socket(WSListener):
         self._reader: asyncio.Future[None] | None = None
         self._take: Callable[[bytes], None] | None = None
         self._reading_paused = False
-        self._is_full = False
-        self._writable = asyncio.Event()
-        self._writable.set()
+        self._room: asyncio.Future[None] | None = None  # done when there is some again; None while there is
         self._end: tuple[int, str] | None = None
         self._closing = False
-        self._gone = asyncio.Event()
         self._heard_from = True
         self._keepalive: asyncio.TimerHandle | None = None
         self._transport: WSTransport | None = None
         self._loop = asyncio.get_running_loop()
+        self._gone: asyncio.Future[None] = self._loop.create_future()
 
     @classmethod
     async def open(cls, url: str, headers: list[tuple[str, str]], *, timeout: float) -> Socket:
@@ -126,8 +124,8 @@ class Socket(WSListener):
 
     async def writable(self) -> None:
         """Returns when not too much is unsent. Raises `SocketClosed`."""
-        while not self._writable.is_set():
-            await self._writable.wait()
+        while self._room is not None:
+            await asyncio.wait([self._room])
         if self._end is not None:
             raise SocketClosed(*self._end)
 
@@ -139,7 +137,7 @@ class Socket(WSListener):
 
     def send_now(self, text: bytes) -> bool:
         """Sends one text message if that takes no waiting; says whether it did."""
-        if self._end is not None or self._transport is None or self._is_full:
+        if self._end is not None or self._transport is None or self._room is not None:
             return False
         self._transport.send(_TEXT, text)
         return True
@@ -188,10 +186,10 @@ class Socket(WSListener):
             if not transport.is_disconnected:
                 transport.send_close(WSCloseCode.OK)
                 self._resume_when_low()
-                await asyncio.wait_for(self._gone.wait(), timeout)
-        except TimeoutError:
-            transport.disconnect(graceful=False)
-            await self._gone.wait()
+                await asyncio.wait([self._gone], timeout=timeout)
+                if not self._gone.done():
+                    transport.disconnect(graceful=False)
+                    await asyncio.wait([self._gone])
         except asyncio.CancelledError:
             transport.disconnect(graceful=False)
             raise
@@ -236,15 +234,17 @@ class Socket(WSListener):
         if self._keepalive is not None:
             self._keepalive.cancel()
             self._keepalive = None
-        self._gone.set()
+        if not self._gone.done():
+            self._gone.set_result(None)
 
     def pause_writing(self) -> None:
-        self._is_full = True
-        self._writable.clear()
+        if self._room is None:
+            self._room = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        self._is_full = False
-        self._writable.set()
+        if self._room is not None:
+            self._room.set_result(None)
+            self._room = None
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
@@ -307,7 +307,7 @@ class Socket(WSListener):
             self._end = (code, reason)
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
-        self._writable.set()
+        self.resume_writing()
 
     def _break_off(self, code: int, reason: str) -> None:
         self._finish(code, reason)

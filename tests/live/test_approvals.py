@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from fullduplex import types
+from fullduplex import Agent, Runner, types
 from fullduplex.events import Event
+from fullduplex.sessions import InMemorySessionService
 from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
 from fullduplex.tools import FunctionTool, ToolContext
 from fullduplex.turns.approvals import CONFIRMATION, CREDENTIAL
@@ -19,6 +20,7 @@ from tests.live.kit import (
     Call,
     calls,
     cancellation,
+    clocked,
     settle,
     short,
     text,
@@ -39,7 +41,7 @@ class Till:
             self.paid.append(amount)
             return f"paid {amount}"
 
-        return FunctionTool(pay, require_confirmation=True, **options)
+        return FunctionTool(pay, **{"require_confirmation": True, **options})
 
 
 def answers(connection: ScriptedConnection) -> list[tuple[str, Any]]:
@@ -277,8 +279,12 @@ async def test_a_request_outlives_a_change_of_lines(turn_ends: bool) -> None:
 
 @virtual
 async def test_what_the_user_types_while_a_request_waits_is_kept_before_its_answer() -> None:
+    async def slowly(amount: int) -> bool:
+        await asyncio.sleep(1)
+        return True
+
     till = Till()
-    call = await Call.start(tools=[till.tool(behavior=Behavior.NON_BLOCKING)])
+    call = await Call.start(tools=[till.tool(behavior=Behavior.NON_BLOCKING, require_confirmation=slowly)])
     await call.play(calls(("c1", "pay", {"amount": 5})), TURN_COMPLETE)
     await asked(call)
     call.queue.send_content(user("what is that?"))
@@ -287,3 +293,31 @@ async def test_what_the_user_types_while_a_request_waits_is_kept_before_its_answ
     await call.end()
     said = [one for one in await call.saved_short() if ":" in one]
     assert said == ["user:what is that?", "M:A bill."]
+
+
+@virtual
+async def test_a_decision_after_a_transfer_is_for_the_tool_of_the_agent_that_asked() -> None:
+    till, model = Till(), ScriptedModel()
+    seen: list[str] = []
+
+    def before(tool: Any, args: dict[str, Any], tool_context: ToolContext) -> None:
+        seen.append(tool_context.agent_name)
+
+    tool = till.tool(behavior=Behavior.NON_BLOCKING)
+    guide = Agent(
+        name="guide", model=model, tools=[tool], sub_agents=[Agent(name="clerk")], before_tool_callback=before
+    )
+    runner = Runner(app_name="app", agent=guide, session_service=InMemorySessionService(), engine=clocked())
+    call = await Call.start(runner=runner, model=model)
+    await call.play(calls(("c1", "pay", {"amount": 5})), TURN_COMPLETE)
+    request = await asked(call)
+    await call.play(calls(("t1", "transfer_to_agent", {"agent_name": "clerk"})))
+    second = await call.connection(2)
+    await settle()
+    decide(call, request, confirmed=True)
+    await settle()
+    await call.end()
+    assert till.paid == [5]
+    assert seen == ["guide"] * 3, "its callbacks stand around it, wherever the conversation is"
+    told = [part for kind, turns in second.sent for turn in turns for part in turn.parts]
+    assert any("paid 5" in str(part) for part in told)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from fullduplex import LiveRequestQueue, types
+from fullduplex import Agent, LiveRequestQueue, Runner, types
 from fullduplex.events import Event, EventActions
-from fullduplex.testing.scripted_model import ScriptedConnection
+from fullduplex.sessions import InMemorySessionService
+from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
 from fullduplex.tools import FunctionTool, ToolContext
 from fullduplex.tools.streaming import PENDING
 from tests.live.kit import (
@@ -20,6 +21,7 @@ from tests.live.kit import (
     Call,
     calls,
     cancellation,
+    clocked,
     pcm,
     settle,
     short,
@@ -245,6 +247,39 @@ async def test_a_stream_ends_within_a_second_with_what_it_belongs_to(how: str) -
     await asyncio.wait([call.reader])
     assert [time - begun <= 1 for time in ended] == [True]
     call.reader.cancelled() or call.reader.exception()
+
+
+@pytest.mark.spec(109)
+@virtual
+async def test_a_stream_ends_when_its_agent_hands_over() -> None:
+    ended: list[float] = []
+
+    async def endless() -> AsyncGenerator[int, None]:
+        try:
+            for number in range(1000):
+                yield number
+                await asyncio.sleep(1)
+        finally:
+            ended.append(asyncio.get_running_loop().time())
+
+    model = ScriptedModel()
+    agent = Agent(name="guide", model=model, tools=[endless], sub_agents=[Agent(name="clerk")])
+    runner = Runner(app_name="app", agent=agent, session_service=InMemorySessionService(), engine=clocked())
+    call = await Call.start(runner=runner, model=model)
+    await call.play(calls(("c1", "endless")), TURN_COMPLETE)
+    await asyncio.sleep(5)
+    call.queue.send_content(user("the clerk, please"))
+    begun = asyncio.get_running_loop().time()
+    await call.play(calls(("t1", "transfer_to_agent", {"agent_name": "clerk"})))
+    second = await call.connection(2)
+    await settle()
+    assert [time - begun < 1 for time in ended] == [True]
+    second.say(text("Clerk here."))
+    second.say(TURN_COMPLETE)
+    await asyncio.sleep(5)
+    assert await call.end()
+    assert call.events[-1].author == "clerk"
+    assert not any(kind == "tool_response" for kind, _ in second.sent), "nothing of it is told to another agent"
 
 
 @pytest.mark.spec(110)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.agents.tool_calls import on_record, requests_of
 from fullduplex.errors import InvalidInput
 from fullduplex.events import Event
 from fullduplex.sessions import Session
+from fullduplex.tools.base import BaseTool
 from fullduplex.tools.context import ToolContext
 from fullduplex.turns.approvals import REQUESTS, Request, open_requests
 from fullduplex.types.content import Content, FunctionCall, FunctionResponse, Part
@@ -74,7 +76,7 @@ class Approvals:
     def withdraw(self, call_ids: Collection[str]) -> None:
         """These calls are cancelled: nobody need decide any more."""
         for request in [request for request in self._open.values() if request.call.id in call_ids]:
-            self._close(request, FunctionResponse(response={"confirmed": False}))
+            self._close(request, FunctionResponse(response={}))
 
     def _close(self, request: Request, answer: FunctionResponse) -> None:
         """Puts the answer on record, after which the request is open no more, in no run."""
@@ -82,3 +84,18 @@ class Approvals:
         self._closed.add(request.id)
         part = Part(function_response=on_record(request, answer))
         self._show(self._event(author="user", content=Content(role="user", parts=[part])))
+
+
+def owner_of(agent: LlmAgent, call: FunctionCall) -> tuple[LlmAgent, BaseTool] | None:
+    """Another agent of the same tree whose tool `call` calls, and the tool: the user may decide after a transfer.
+
+    The tools of toolsets are not looked at.
+    """
+    agents = [agent.root_agent]
+    for one in agents:
+        agents.extend(one.sub_agents)
+        if isinstance(one, LlmAgent) and one is not agent:
+            for tool in one.canonical_tools():
+                if tool.name == call.name:
+                    return one, tool
+    return None

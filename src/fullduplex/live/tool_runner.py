@@ -16,7 +16,7 @@ from fullduplex.agents.contexts import InvocationContext
 from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.agents.tool_calls import Run, call_tool, internal_error, resumed, unknown_tool
 from fullduplex.events import Event, EventActions
-from fullduplex.live.approvals import Approvals
+from fullduplex.live.approvals import Approvals, owner_of
 from fullduplex.live.streams import Streams
 from fullduplex.tools.answers import as_response, merged
 from fullduplex.tools.base import BaseTool
@@ -86,7 +86,7 @@ class ToolRunner:
         """Starts the tools of one message. Their answers leave together when the last is done; those of tools that do
         not block the model, each by itself."""
         for call in self._ledger.called(calls, apart=self._is_apart):
-            self._begin(call, ToolContext(self._ctx, function_call_id=call.id))
+            self._begin(call, self._tool(call), self._agent, ToolContext(self._ctx, function_call_id=call.id))
         self._called(calls)
 
     def take(self, content: Content) -> Content | None:
@@ -97,7 +97,10 @@ class ToolRunner:
         decisions, rest = self._approvals.take(content)
         for request, answer in decisions:
             self._ledger.called([request.call])  # of an earlier run, perhaps
-            self._begin(request.call, resumed(self._ctx, request, answer))
+            agent, tool = self._agent, self._tool(request.call)
+            if tool is None and (owner := owner_of(agent, request.call)) is not None:
+                agent, tool = owner
+            self._begin(request.call, tool, agent, resumed(self._ctx.for_agent(agent), request, answer))
         return rest
 
     def cancel(self, call_ids: list[str]) -> None:
@@ -136,11 +139,12 @@ class ToolRunner:
         tool = self._tool(call)
         return tool is not None and not (tool.blocks or tool.is_long_running)
 
-    def _begin(self, call: FunctionCall, context: ToolContext) -> None:
-        key, tool = call.id or "", self._tool(call)
+    def _begin(self, call: FunctionCall, tool: BaseTool | None, agent: LlmAgent, context: ToolContext) -> None:
+        key = call.id or ""
         if tool is None or tool.blocks:
             self._blocking.add(key)
-        self._tasks[key] = task = self._group.create_task(self._run(tool, call, context), name=f"tool {call.name}")
+        work = self._run(call, tool, agent, context)
+        self._tasks[key] = task = self._group.create_task(work, name=f"tool {call.name}")
         task.add_done_callback(functools.partial(self._ended, key))
 
     def _ended(self, key: str, task: asyncio.Task[None]) -> None:
@@ -148,12 +152,12 @@ class ToolRunner:
         if task.cancelled():  # when a run is torn down, what was done beside this call goes on record all the same
             self.cancel([key])
 
-    async def _run(self, tool: BaseTool | None, call: FunctionCall, context: ToolContext) -> None:
+    async def _run(self, call: FunctionCall, tool: BaseTool | None, agent: LlmAgent, context: ToolContext) -> None:
         if tool is None:
             result: Any = unknown_tool(call.name, self._tools)
         else:
             # In a task of its own: a tool that does not let itself be stopped is left behind.
-            work = self._call(tool, call, context)
+            work = self._call(call, tool, agent, context)
             result = await guard(asyncio.create_task(work, name=f"code of tool {tool.name}"))
             if context.awaits_user:
                 self._ask(call, context)
@@ -172,10 +176,10 @@ class ToolRunner:
         if group is not None:
             self._send(group)
 
-    async def _call(self, tool: BaseTool, call: FunctionCall, context: ToolContext) -> Any:
+    async def _call(self, call: FunctionCall, tool: BaseTool, agent: LlmAgent, context: ToolContext) -> Any:
         args = call.args or {}
         run = self._way(tool, call, context)
-        outcome = await attempt(lambda: call_tool(self._ctx, self._agent, tool, args, context, run=run))
+        outcome = await attempt(lambda: call_tool(self._ctx.for_agent(agent), agent, tool, args, context, run=run))
         # A callback that fails is no reason to run the tool, nor to end the call.
         return outcome.result if outcome.error is None else internal_error(tool, outcome.error)
 

@@ -148,7 +148,7 @@ class Uplink:
         """Sends what `take_back` made ready."""
         while self._again:
             request, event_id = self._again[0]
-            news = exchange(self._session.events, _strangers(request, line))
+            news = exchange(self._session.events, _strangers(request, line), self._reader)
             if news.contents:
                 await line.connection.send_history(news.contents, turn_complete=False)
                 sent = NOTHING

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from fullduplex.testing.proxy import FaultyProxy
 from tests.needs import needs, required
 
 _SERVERS = {
@@ -69,6 +70,16 @@ async def end_connections(kind: str, folder: Path, url: str) -> int:
     for (thread,) in threads:
         await _execute(url_of(kind, folder), f"KILL {thread}")
     return len(threads)
+
+
+@asynccontextmanager
+async def behind_a_proxy(url: str) -> AsyncIterator[tuple[FaultyProxy, str]]:
+    """A network that can be spoiled, and the URL that leads through it."""
+    place = urlsplit(url)
+    assert place.hostname is not None
+    assert place.port is not None
+    async with FaultyProxy(place.hostname, place.port) as proxy:
+        yield proxy, place._replace(netloc=place.netloc.replace(f":{place.port}", f":{proxy.port}")).geturl()
 
 
 async def _execute(url: str, statement: str) -> list[Any]:

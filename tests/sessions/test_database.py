@@ -6,18 +6,15 @@ import asyncio
 import gc
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from fullduplex.errors import InvalidConfig, InvalidInput, SessionNotFoundError, StaleSessionError, StoreUnavailable
 from fullduplex.events import Event, EventActions
 from fullduplex.sessions import DatabaseSessionService, Session
-from fullduplex.testing.proxy import FaultyProxy
-from tests.databases import KINDS, end_connections, fresh_database, url_of
+from tests.databases import KINDS, behind_a_proxy, end_connections, fresh_database, url_of
 from tests.needs import needs
 
 Who = dict[str, str]
@@ -229,16 +226,6 @@ def test_a_database_in_memory_does_not_outlive_its_loop_in_silence(who: Who) -> 
     asyncio.run(service.create_session(**who))
     with pytest.raises(InvalidConfig, match="give it a file"):
         asyncio.run(service.create_session(**who))
-
-
-@asynccontextmanager
-async def behind_a_proxy(url: str) -> AsyncIterator[tuple[FaultyProxy, str]]:
-    """A network that can be spoiled, and the URL that leads through it."""
-    place = urlsplit(url)
-    assert place.hostname is not None
-    assert place.port is not None
-    async with FaultyProxy(place.hostname, place.port) as proxy:
-        yield proxy, place._replace(netloc=place.netloc.replace(f":{place.port}", f":{proxy.port}")).geturl()
 
 
 # -- failures -------------------------------------------------------------------------------------------------------

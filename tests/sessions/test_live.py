@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from fullduplex import Agent, LiveRequestQueue, Runner, types
-from fullduplex.errors import StaleSessionError
+from fullduplex.errors import StaleSessionError, StoreUnavailable
 from fullduplex.events import Event
 from fullduplex.sessions import DatabaseSessionService
 from fullduplex.tools import ToolContext
-from tests.databases import KINDS, url_of
+from tests.databases import KINDS, behind_a_proxy, url_of
 from tests.live.kit import INTERRUPTED, TURN_COMPLETE, Call, audio, calls, handle, heard, pcm, said, text, user
 from tests.sessions.restarting import AgreeingModel, runner_over
 
@@ -144,6 +144,28 @@ def test_text_runs_in_threads_of_their_own_share_a_session(url: str, who: Who) -
     asked = [event.content.text for event in session.events if event.author == "user" and event.content]
     assert asked == ["hello", "hello again"]
     gc.collect()
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+async def test_a_run_whose_database_goes_away_for_good_says_so(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fullduplex.sessions import sql
+
+    async with behind_a_proxy(url_of(kind, tmp_path)) as (proxy, through), DatabaseSessionService(through) as service:
+        call = await Call.start(store=service)
+        call.queue.send_content(user("this is kept"))
+        await kept(call, 1)
+        monkeypatch.setattr(sql, "PAUSES_S", (0.0, 0.0))
+        proxy.refuse(True)
+        proxy.cut()
+        call.queue.send_content(user("and this is not"))
+        with pytest.raises(StoreUnavailable):
+            await call.reader
+        assert call.short[-1] == "error-store_unavailable"
+        assert not call.events[-1].recoverable
+        proxy.refuse(False)
+        assert await call.saved_short() == ["user:this is kept"]
 
 
 async def test_raw_media_is_not_kept(service: DatabaseSessionService) -> None:

@@ -137,6 +137,24 @@ async def test_a_static_instruction_comes_first_and_the_other_before_the_last_wo
     assert instruction.startswith("user: Today is Monday.")
 
 
+async def test_what_a_run_is_told_besides_stands_before_the_last_words_and_is_not_kept() -> None:
+    chat = Chat("One.", "Two.")
+    await chat.say("first")
+    extra = RunConfig(model_input_context=[user("It is Monday.")], labels={"team": "a"}, service_tier="flex")
+    await chat.say("second", run_config=extra)
+    assert chat.asked() == ["user: first", "model: One.", "user: It is Monday.", "user: second"]
+    config = chat.model.requests[1].config.model_dump(exclude_none=True)
+    assert config == {"labels": {"team": "a"}, "service_tier": "flex"}
+    assert "Monday" not in str((await chat.saved()).events)
+
+
+async def test_settings_without_an_effect_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    await Chat("Yes.").say(run_config=RunConfig(support_cfc=True))
+    assert "support_cfc has no effect" in caplog.text
+    error = await Chat("Yes.").fail(run_config=RunConfig(http_options={"timeout": 3}))
+    assert error.code == "invalid_config"
+
+
 async def test_pictures_are_told_to_the_model_and_kept() -> None:
     picture = types.Part(inline_data=types.Blob(data=b"\xff\xd8", mime_type="image/jpeg"))
     chat = Chat("A cat.", "Still a cat.")

@@ -20,7 +20,7 @@ NAMES = ("root_agent", "agent", "runner", "app")
 
 
 def load_agent(target: str) -> BaseAgent | App | Runner:
-    """The agent, app or runner at `PLACE[:name]`; `UsageError` when there is none. Errors of its own code are raised."""
+    """The agent, app or runner at `PLACE[:name]`; `UsageError` when there is none. Errors of its code are raised."""
     place, _, name = target.partition(":") if not _is_drive(target) else (target, "", "")
     module = _load_module(place)
     if name:

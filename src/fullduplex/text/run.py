@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -15,6 +16,8 @@ from fullduplex.plugins import hooks
 from fullduplex.text import approvals
 from fullduplex.types.content import Content
 
+logger = logging.getLogger(__name__)
+
 
 async def run(
     ctx: InvocationContext, message: Content | None, state_delta: dict[str, Any] | None
@@ -24,6 +27,9 @@ async def run(
     Raises `InvalidInput`, before anything is kept, for a message that a user cannot send. What fails later comes as an
     event first.
     """
+    for name in ("save_input_blobs_as_artifacts", "support_cfc"):
+        if getattr(ctx.run_config, name):
+            logger.warning("%s has no effect: this version does not have it", name)
     if message is not None:
         _check(ctx, message)
         ctx.user_content = message = await hooks.user_message(ctx, _from_user(message))

@@ -17,7 +17,7 @@ from fullduplex.artifacts import InMemoryArtifactService
 from fullduplex.errors import SessionNotFoundError
 from fullduplex.memory import InMemoryMemoryService
 from fullduplex.plugins import BasePlugin
-from fullduplex.sessions import InMemorySessionService
+from fullduplex.sessions import InMemorySessionService, Session
 from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
 from fullduplex.testing.scripted_text_model import ScriptedTextModel
 from fullduplex.tools import BaseToolset
@@ -146,6 +146,17 @@ async def test_a_missing_session_is_created_by_setting() -> None:
     async for _ in runner.run_live(user_id="u", session_id="fresh", live_request_queue=closed()):
         pass
     assert await store.get_session(app_name="app", user_id="u", session_id="fresh") is not None
+
+
+async def test_a_missing_session_that_another_run_creates_at_the_same_moment() -> None:
+    class Racing(InMemorySessionService):
+        async def create_session(self, **asked: Any) -> Session:
+            await super().create_session(**asked)
+            return await super().create_session(**asked)
+
+    runner = Runner(app_name="app", agent=agent(), session_service=Racing(), auto_create_session=True)
+    async for _ in runner.run_live(user_id="u", session_id="fresh", live_request_queue=closed()):
+        pass
 
 
 @virtual

@@ -23,7 +23,7 @@ from fullduplex.agents.run_config import RunConfig
 from fullduplex.agents.succession import present_agent
 from fullduplex.apps import App
 from fullduplex.artifacts import BaseArtifactService, InMemoryArtifactService
-from fullduplex.errors import InvalidInput, SessionNotFoundError
+from fullduplex.errors import AlreadyExistsError, InvalidInput, SessionNotFoundError
 from fullduplex.events import Event
 from fullduplex.live import Engine
 from fullduplex.live.holds import Conflict, Holds
@@ -252,10 +252,9 @@ class Runner:
         )
 
     async def _load(self, user_id: str, session_id: str, run_config: RunConfig) -> Session:
+        key: dict[str, Any] = {"app_name": self.app_name, "user_id": user_id, "session_id": session_id}
         config = run_config.get_session_config
-        session = await self.session_service.get_session(
-            app_name=self.app_name, user_id=user_id, session_id=session_id, config=config
-        )
+        session = await self.session_service.get_session(**key, config=config)
         if session is not None:
             return session
         if not self.auto_create_session:
@@ -263,7 +262,12 @@ class Runner:
                 f"Session not found: {session_id}. Create it with session_service.create_session(app_name="
                 f"{self.app_name!r}, user_id={user_id!r}, session_id={session_id!r}), or set auto_create_session."
             )
-        return await self.session_service.create_session(app_name=self.app_name, user_id=user_id, session_id=session_id)
+        try:
+            return await self.session_service.create_session(**key)
+        except AlreadyExistsError:
+            if (session := await self.session_service.get_session(**key, config=config)) is None:
+                raise
+            return session  # another run has made it meanwhile
 
 
 def _toolsets(agent: BaseAgent) -> list[BaseToolset]:

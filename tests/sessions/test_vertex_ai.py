@@ -5,6 +5,7 @@ The other side is a stub that behaves as Google's documentation says (`agent_eng
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -86,6 +87,26 @@ async def test_the_environment_says_where(stub: AgentEngineStub, who: Who, monke
     assert str(stub.requests[0].url) == (
         "http://127.0.0.1:8080/v1beta1/projects/from-environment/locations/us-central1/reasoningEngines/5/sessions/s"
     )
+
+
+async def test_over_a_real_socket(who: Who, monkeypatch: pytest.MonkeyPatch) -> None:
+    heads: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        body = b'{"error": {"code": 404, "message": "Session not found."}}'
+        writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setenv("GOOGLE_VERTEX_BASE_URL", f"http://127.0.0.1:{port}")
+        async with VertexAiSessionService("p", agent_engine_id="5", credentials=FakeCredentials("token")) as service:
+            assert await service.get_session(**who, session_id="s") is None
+    path = b"/v1beta1/projects/p/locations/us-central1/reasoningEngines/5/sessions/s"
+    assert heads[0].startswith(b"GET " + path + b" HTTP/1.1\r\n")
+    assert b"authorization: Bearer token" in heads[0]
 
 
 @pytest.mark.parametrize("from_environment", [False, True])

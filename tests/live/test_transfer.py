@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from fullduplex.sessions import InMemorySessionService
 from fullduplex.testing import tagged_audio
 from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
 from fullduplex.tools import ToolContext
+from fullduplex.types.live import LiveServerMessage
 from tests.live.kit import (
     TURN_COMPLETE,
     Call,
@@ -265,6 +267,56 @@ async def test_what_the_call_changes_is_known_to_the_next_agent() -> None:
     used = [one for one in second.connections if not one.closed]
     assert [one.request.system_instruction.split("\n")[0] for one in used] == ["They come for money."]
     await call.end()
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+@virtual
+async def test_tools_that_go_on_end_with_their_agent_and_hold_nobody_up(stubborn: bool) -> None:
+    async def watch() -> AsyncGenerator[str, None]:
+        """Watches."""
+        while True:
+            yield "news"
+            try:
+                await asyncio.sleep(1)
+            except asyncio.CancelledError:
+                if not stubborn:
+                    raise
+
+    root, _, second = pair()
+    root.tools = [watch]
+    call = await Call.start(runner=on(root), model=root.model)
+    await call.play(calls(("w1", "watch")), TURN_COMPLETE)
+    began = asyncio.get_running_loop().time()
+    (await call.connection()).say(to("helper"))
+    helper = await second.opened()
+    await helper.wait_sent(1)
+    assert asyncio.get_running_loop().time() - began < 0.01
+    await settle()
+    seen = len(call.events)
+    await asyncio.sleep(5)
+    assert len(call.events) == seen
+    asked, context = told(helper)  # what the tool has said so far is news to the helper
+    assert (asked[0], context[0]) == ("question", "history")
+    assert '[root] `watch` tool returned result: {"result":"news"}' in context[1][0]
+    await call.end()
+
+
+@virtual
+async def test_what_the_old_line_says_when_it_is_left_is_nobodys() -> None:
+    class Late(ScriptedConnection):
+        async def listen(self, take: Callable[[LiveServerMessage], None]) -> None:
+            try:
+                await super().listen(take)
+            finally:
+                take(LiveServerMessage.model_validate(text("too late")))
+
+    root, first, second = pair()
+    first.connection_type = Late
+    call = await Call.start(runner=on(root), model=first)
+    await call.play(to("helper"))
+    await second.opened()
+    await settle()
+    assert await call.end() == ["call-t1", "answer-t1"]
 
 
 # -- who may ----------------------------------------------------------------------------------------------------------

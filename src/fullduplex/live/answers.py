@@ -15,7 +15,7 @@ class Answers:
         self._queue = queue
         self._waiting: list[LiveRequest] = []
         self._told: list[LiveRequest] = []
-        self._updates: dict[int, asyncio.Future[None]] = {}
+        self._updates: dict[int, tuple[LiveRequest, asyncio.Future[None]]] = {}
 
     def give(self, content: Content) -> None:
         """Takes a finished answer; it leaves in its turn."""
@@ -29,15 +29,22 @@ class Answers:
         It is context: it asks for no turn and is not in the session.
         """
         request = LiveRequest(content=content, partial=True)
-        left = self._updates[id(request)] = asyncio.get_running_loop().create_future()
+        left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._updates[id(request)] = request, left
         try:
             self._queue.answer(request)
             await left
         except asyncio.CancelledError:
-            self._told.append(request)  # the tool was stopped: nobody need be told any more
+            if id(request) in self._updates:
+                self._told.append(request)  # the tool was stopped: nobody need be told any more
             raise
         finally:
-            del self._updates[id(request)]
+            self._updates.pop(id(request), None)
+
+    def begin(self) -> None:
+        """Another agent's part begins: what the tools of the one before still have to say concerns nobody."""
+        self._told += [request for request, _ in self._updates.values()]
+        self._updates.clear()
 
     def is_own(self, request: LiveRequest) -> bool:
         """Whether a tool of this run gave it; the app may answer calls, too."""
@@ -61,7 +68,8 @@ class Answers:
         """`request` has left."""
         _remove(self._waiting, request)
         _remove(self._told, request)
-        if (left := self._updates.get(id(request))) is not None and not left.done():
+        _, left = self._updates.get(id(request), (None, None))
+        if left is not None and not left.done():
             left.set_result(None)
 
 

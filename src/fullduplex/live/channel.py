@@ -12,6 +12,7 @@ from typing import Any
 
 from fullduplex.agents.contexts import InvocationContext
 from fullduplex.errors import FullduplexError
+from fullduplex.events import Event
 from fullduplex.live.ambient import Ambient
 from fullduplex.live.answers import Answers
 from fullduplex.live.conversation import Conversation
@@ -57,7 +58,6 @@ class Channel:
         self.admit = admit
         self.broken_off = broken_off
         self.hears = hears
-        self.is_trunk = trunk is None
         self.branches: list[Channel] = []
         self.floor: Floor[Any] | None = None
         self._of_run: dict[str, Any] = {
@@ -68,6 +68,7 @@ class Channel:
             "tap": tap,
         }
         self._tap = tap
+        self._trunk = trunk
         self.scribe = scribe
         self.answers = Answers(queue)
         self.conversation = Conversation(
@@ -94,6 +95,11 @@ class Channel:
         self.interrupt: Callable[[], None] = lambda: None
         self._numbers: Iterator[int] = itertools.count(1) if trunk is None else trunk._numbers
         self.is_begun = False
+
+    def note(self, event: Event) -> None:
+        """Has the session keep an event of the user's side: once, where several agents are told of it."""
+        if self._trunk is None:
+            self.conversation.note(event)
 
     def branch(self, ctx: InvocationContext, **gates: Any) -> Channel:
         """A branch for `ctx.agent`, with a queue of its own."""

@@ -18,9 +18,12 @@ from fullduplex.live.channel import Channel
 from fullduplex.live.outbox import Outbox
 from fullduplex.live.outcome import DONE, OVER, Ending, Outcome
 from fullduplex.live.relay import Relay
-from fullduplex.live.unwinding import first_error
+from fullduplex.live.unwinding import first_error, stop
 from fullduplex.plugins import hooks
 from fullduplex.turns.journal import is_kept
+
+_REMEMBERED = 10_000
+"""So many events may an agent keep back and yield later on."""
 
 Play = Callable[[InvocationContext], Awaitable[Outcome]]
 
@@ -52,7 +55,7 @@ class Director:
         self._play = play
         self._act = act
         self._leave = leave
-        self._passed: set[str] = set()
+        self._passed: dict[str, None] = {}
         self._runs: list[_Run] = []
         self._escalated = False
 
@@ -63,7 +66,7 @@ class Director:
             async with aclosing(self._ctx.agent._run_live_impl(self._ctx)) as events:
                 async for event in events:
                     if event.id in self._passed:
-                        self._passed.discard(event.id)
+                        del self._passed[event.id]
                     else:
                         event = await self._kept(event)
                         self._escalated |= bool(event.actions.escalate)
@@ -84,7 +87,9 @@ class Director:
         self._runs.append(run)
         try:
             while (event := await run.box.get()) is not None:
-                self._passed.add(event.id)
+                self._passed[event.id] = None
+                if len(self._passed) > _REMEMBERED:
+                    del self._passed[next(iter(self._passed))]
                 yield event
             if (error := run.task.exception()) is not None:
                 raise first_error(error)
@@ -102,8 +107,7 @@ class Director:
             return
         self._runs.remove(run)
         self._relay.close(run.box)
-        run.task.cancel()
-        await asyncio.wait([run.task])
+        await stop(run.task)
         failed = run.task.exception() if not run.task.cancelled() else None
         await self._leave(failed if isinstance(failed, Exception) else None)
         self._passed.clear()

@@ -38,6 +38,7 @@ class Line:
         self.calls: set[str] = set()
         self.lost: ModelError | None = None
         self.muted = False
+        self.interrupted = False
         self.told = 0
         self.is_up_to_date = not request.history_follows
         self.skips_turn = False

@@ -19,6 +19,7 @@ from fullduplex.errors import FullduplexError, InvalidInput
 from fullduplex.live.channel import Channel
 from fullduplex.live.line import Line, Take
 from fullduplex.live.outcome import DONE, OVER, Ending, Outcome
+from fullduplex.live.unwinding import stop
 from fullduplex.live.upstream import check
 from fullduplex.requests import LiveRequest, LiveRequestQueue
 from fullduplex.turns.floor import Floor, Kind, Said
@@ -86,7 +87,7 @@ class Parallel:
         self._trunk.is_begun = True
         pump = asyncio.create_task(self._pump(), name="input for all agents")
         self._active = {asyncio.create_task(one.stage.play(one.ctx), name=one.branch): one for one in self._children}
-        tasks = [pump, *self._active]
+        tasks = list(self._active)
         error: Exception | None = None
         try:
             return await self._wait(pump)
@@ -94,9 +95,7 @@ class Parallel:
             error = failure
             raise
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            await stop(pump, *tasks)
             self._trunk.branches = []
             for child in self._children:
                 await child.stage.leave(error)
@@ -140,9 +139,8 @@ class Parallel:
     def _note(self, request: LiveRequest) -> None:
         if request.content is not None:
             check(request.content)
-        upstream, conversation = self._trunk.upstream, self._trunk.conversation
-        if self._trunk.is_trunk and (event := upstream.noteworthy(request)) is not None:
-            conversation.note(event)
+        if (event := self._trunk.upstream.noteworthy(request)) is not None:
+            self._trunk.note(event)
 
     def _addressees(self, request: LiveRequest) -> list[Child]:
         """Whom a request is for: all, or the one that made the call which it answers."""

@@ -18,6 +18,7 @@ from fullduplex.live.screening import Screening, excuse
 from fullduplex.live.setup import Setup
 from fullduplex.live.supervisor import Supervisor
 from fullduplex.live.tool_runner import ToolRunner
+from fullduplex.live.unwinding import stop
 from fullduplex.live.wiring import Wiring
 from fullduplex.models.base import LiveModel
 from fullduplex.tools.base import BaseTool
@@ -133,12 +134,10 @@ class Part:
             if not lines.done():
                 conversation.hand_over(input_comes_again=self._channel.uplink.backlog.speech)
         except asyncio.CancelledError:
-            lines.cancel()
             await self._drain(screening, 0.0)
             raise
         finally:
-            lines.cancel()
-            await asyncio.wait([lines])
+            await stop(lines)
         await conversation.emptied()
         error = lines.exception() if not lines.cancelled() else None
         if error is not None and not await self._is_excused(error):
@@ -164,23 +163,23 @@ class Part:
             words_first=self._model.words_first,
             show=conversation.deliver,
             now=conversation.now,
-            stop=self._supervisor.silence,
-            instead=self._supervisor.say,
+            stop=self._supervisor.silence.fall,
+            instead=self._supervisor.silence.say,
             tell=functools.partial(conversation.tell, lives_on=True),
             fail=self._ctx.stop.ask,
         )
 
     def _screening(self) -> Screening | None:
-        supervisor = self._supervisor
+        silence = self._supervisor.silence
         return Screening.of(
             self._ctx,
             self._agent,
             question=self._setup.question,
             conversation=self._channel.conversation,
             group=self._wiring.group,
-            note=self._channel.conversation.note,
-            interrupt=supervisor.interrupt,
-            mute=supervisor.mute,
+            note=self._channel.note,
+            interrupt=silence.interrupt,
+            mute=silence.mute,
         )
 
     async def _is_excused(self, error: BaseException) -> bool:
@@ -191,9 +190,10 @@ class Part:
     def _begin(self) -> Screening | None:
         channel, agent = self._channel, self._agent
         channel.conversation.begin(self._downstream)
+        channel.answers.begin()
         screening = self._screening()
         channel.uplink.begin(self._tools, screening, self._setup.reader)
-        channel.interrupt = self._supervisor.interrupt
+        channel.interrupt = self._supervisor.silence.interrupt
         channel.is_begun = True
         if agent.output_key is not None:
             speech = self._ctx.run_config.output_key_from_speech

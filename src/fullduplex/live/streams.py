@@ -105,6 +105,7 @@ class Streams:
         return not running
 
     def _cancel(self, stream: _Stream) -> None:
+        stream.over = True
         if stream.watch is None:
             self._forget(stream)
         else:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 
 from fullduplex.agents.contexts import InvocationContext
 from fullduplex.agents.llm_agent import LlmAgent
-from fullduplex.errors import ConnectionLost, InvalidInput, ModelError
+from fullduplex.errors import ConnectionLost, ModelError
 from fullduplex.events import Event
 from fullduplex.live.ambient import Ambient
 from fullduplex.live.briefing import Handle, brief
@@ -26,10 +26,10 @@ from fullduplex.live.opening import Opening
 from fullduplex.live.rotation import Rotation
 from fullduplex.live.settings import LiveSettings
 from fullduplex.live.setup import Setup
+from fullduplex.live.silence import Silence
 from fullduplex.live.tool_runner import ToolRunner
 from fullduplex.models.base import LiveModel
 from fullduplex.requests import LiveRequest
-from fullduplex.types.content import Content, Part
 from fullduplex.types.live import (
     LiveServerAudio,
     LiveServerContent,
@@ -38,8 +38,6 @@ from fullduplex.types.live import (
 )
 
 logger = logging.getLogger(__name__)
-
-_INSTEAD = "(Your last answer was stopped before the user heard all of it. The user was told instead: {words})"
 
 
 class Supervisor:
@@ -90,7 +88,6 @@ class Supervisor:
         self._line: Line | None = None
         self._leave: asyncio.Future[ConnectionLost | None] | None = None
         self._sent_off = False
-        self._interrupted = False
         self._cut_off: set[str] = set()
         self._farewell = Farewell(
             session=ctx.session,
@@ -100,6 +97,13 @@ class Supervisor:
             in_use=lambda: self._line,
         )
         self._chores: set[asyncio.Task[None]] = set()
+        self.silence = Silence(
+            conversation=self._conversation,
+            tools=tools,
+            farewell=self._farewell,
+            in_use=lambda: self._line,
+            begin=self._begin,
+        )
 
     def prepare(self) -> None:
         """Opens the first line, which waits until the part begins."""
@@ -122,74 +126,16 @@ class Supervisor:
             for left in (self._line, self._rotation.take(), self._farewell.line):
                 if left is not None:
                     left.leave()
+            self._line = self._farewell.line = None  # nobody listens to what comes of them yet
             for chore in self._chores:
                 chore.cancel()
             self._break_off()
 
-    def interrupt(self) -> None:
-        """Silences the answer that is being given, if there is one. What comes of it after that is not shown."""
-        if self._line is None or not self._conversation.in_turn:
-            return
-        self._conversation.interrupt()
-        self._tools.interrupted()
-        if self._farewell.line is not None:  # that line speaks; the one in use has said nothing yet
-            self._farewell.let_go()
-            return
-        self._line.muted = True
-        self._interrupted = True
-        self._begin(self._ask_for_silence(self._line), "interruption")
-
-    def silence(self, to_come: bool) -> None:
-        """As `interrupt`; silences, too, an answer that was given and may still be heard, or one that is `to_come`."""
-        if self._line is not None and self._conversation.in_turn:
-            self.interrupt()
-            return
-        self._conversation.interrupt()
-        if to_come:
-            self.mute(True)
-
-    def say(self, words: str) -> None:
-        """Says `words` in the agent's name, in place of an answer that was silenced: aloud if the backend can."""
-        if self._line is None:
-            self._write(words)
-        else:
-            self._begin(self._say(self._line, words), "fallback")
-
-    async def _say(self, line: Line, words: str) -> None:
-        try:
-            if await line.connection.speak(words):
-                return
-        except ModelError as error:
-            logger.debug("nobody is there to say it: %s", error)
-        self._write(words)
-        told = Content(role="user", parts=[Part(text=_INSTEAD.format(words=words))])
-        try:
-            await line.connection.send_content(told, turn_complete=False)
-        except (ModelError, InvalidInput) as error:
-            logger.debug("the model could not be told of it: %s", error)
-
-    def _write(self, words: str) -> None:
-        content = Content(role="model", parts=[Part(text=words)])
-        self._conversation.show(self._conversation.event(content=content, turn_complete=True))
-
-    def mute(self, muted: bool) -> None:
-        """Keeps the answer that is to come from being heard, to the end of its turn; or no longer does."""
-        if self._line is not None:
-            self._line.muted = muted
-            if muted:
-                self._begin(self._ask_for_silence(self._line), "interruption")
-
     def _begin(self, chore: Coroutine[None, None, None], name: str) -> None:
-        """Begins what goes on beside the line in use, and ends with the run."""
+        """Begins what goes on beside the line in use, and ends with the part."""
         task = self._group.create_task(chore, name=name)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
-
-    async def _ask_for_silence(self, line: Line) -> None:
-        try:
-            await line.connection.interrupt()
-        except ModelError as error:
-            logger.debug("the model could not be told to stop: %s", error)
 
     # -- one line after another ---------------------------------------------------------------------------------------
 
@@ -221,7 +167,7 @@ class Supervisor:
     async def _use(self, line: Line, closed: asyncio.Future[None]) -> Line | None:
         """Talks over `line` to its end; gives the line to go on with, None when the conversation is over."""
         self._line = line
-        self._sent_off = self._interrupted = False
+        self._sent_off = False
         leave = self._leave = asyncio.get_running_loop().create_future()
         line.use()
         sender = asyncio.create_task(self._send(line), name="sender")
@@ -336,16 +282,16 @@ class Supervisor:
     def _follow(self, line: Line, content: LiveServerContent) -> None:
         """Keeps count of what the model has heard and answered."""
         if line is self._line:
-            self._interrupted = self._interrupted or bool(content.interrupted)
+            line.interrupted = line.interrupted or bool(content.interrupted)
             if content.input_transcription is not None and content.input_transcription.finished:
                 self._backlog.transcribed()
             if content.turn_complete:
-                self._backlog.turn_over(interrupted=self._interrupted)
+                self._backlog.turn_over(interrupted=line.interrupted)
         if content.turn_complete:
             self._turn_over(line)
 
     def _turn_over(self, line: Line) -> None:
-        self._interrupted = False
+        line.interrupted = False
         self._cut_off.clear()
         if line is self._farewell.line:
             self._farewell.finished()

@@ -1,4 +1,4 @@
-"""Small tools for the ends of tasks and task groups: which error counts."""
+"""Small tools for the ends of tasks and task groups: to stop them, and which error counts."""
 
 from __future__ import annotations
 
@@ -18,3 +18,13 @@ def raise_first(task: asyncio.Task[None]) -> None:
     error = task.exception() if not task.cancelled() else None
     if error is not None:
         raise first_error(error) from None
+
+
+async def stop(*tasks: asyncio.Task[Any]) -> None:
+    """Cancels `tasks` and returns when they have ended. An error that one of them ended with stays to be asked for."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # seen: nobody may be left to raise it

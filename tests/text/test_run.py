@@ -11,7 +11,7 @@ import pytest
 from fullduplex import RunConfig, types
 from fullduplex.errors import InvalidInput, ModelError, SessionNotFoundError
 from fullduplex.models.text import LlmResponse
-from fullduplex.tools import FunctionTool, ToolContext
+from fullduplex.tools import BaseToolset, FunctionTool, ToolContext
 from fullduplex.types.config import GenerateContentConfig
 from tests.text.kit import SSE, Chat, call, user
 
@@ -239,6 +239,21 @@ async def test_messages_that_a_user_cannot_send(message: types.Content, match: s
 async def test_a_run_needs_a_message_or_a_run_to_go_on_with() -> None:
     with pytest.raises(ValueError, match="new_message or an invocation_id"):
         await Chat().say(None)
+
+
+async def test_tools_that_are_out_of_reach_are_told_of_and_the_run_goes_on() -> None:
+    class Away(BaseToolset):
+        failure = "the server does not answer"
+
+        async def get_tools(self, readonly_context: Any = None) -> list[Any]:
+            return []
+
+    chat = Chat("Without them, then.", tools=[Away()])
+    assert (await chat.say())[-1] == ":Without them, then."
+    notice = chat.events[0]
+    assert (notice.error_code, notice.recoverable) == ("tools_unavailable", True)
+    assert not notice.is_final_response()
+    assert await chat.saved_short() == ["user/:hello", ":Without them, then."]
 
 
 # -- going on ---------------------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from fullduplex.turns.guards import GRACE_S, Guards
+from fullduplex.errors import LlmCallsLimitExceededError
+from fullduplex.turns.guards import GRACE_S, CallLimit, Guards
 from fullduplex.types.live import LiveServerMessage
 
 SPEECH: dict[str, Any] = {"serverContent": {"modelTurn": {"parts": [{"text": "hello"}], "role": "model"}}}
@@ -108,3 +109,19 @@ def test_the_message_says_what_was_allowed_and_what_was_taken() -> None:
     assert exceeded is not None
     assert "1,000" in exceeded.message
     assert "1,234" in exceeded.message
+
+
+def test_questions_to_models_are_counted() -> None:
+    limit = CallLimit(2)
+    limit.count()
+    limit.count()
+    with pytest.raises(LlmCallsLimitExceededError, match="`2` exceeded"):
+        limit.count()
+    assert limit.calls == 2
+
+
+@pytest.mark.parametrize("none", [0, -1])
+def test_a_limit_of_nothing_is_none(none: int) -> None:
+    limit = CallLimit(none)
+    for _ in range(1000):
+        limit.count()

@@ -207,7 +207,7 @@ class _Chat:
                     requests += asked
                 else:
                     self._printer.show(event)
-                self._told = self._told or event.error_code is not None
+                self._told = self._told or (event.error_code is not None and not event.recoverable)
         self._failed = self._failed or self._told
         return requests
 

@@ -48,6 +48,9 @@ class Turn:
         self._tools = await self._agent.all_tools(ReadonlyContext(self._ctx))
         if self._agent.output_schema is not None and self._tools and not self._model.takes_tools_with_schema:
             self._tools.append(AnswerTool(self._agent.output_schema))
+        for toolset in self._agent.toolsets:
+            if toolset.failure is not None:
+                yield self._notice("tools_unavailable", toolset.failure)
         step = self._decided()
         goes_on = True
         while goes_on:
@@ -112,6 +115,10 @@ class Turn:
         if calls:
             long_running = {tool.name for tool in self._tools if tool.is_long_running}
             event.long_running_tool_ids = {call.id for call in calls if call.id and call.name in long_running}
+
+    def _notice(self, code: str, message: str) -> Event:
+        """What goes wrong while the turn goes on: for the app alone, and not the end of an answer."""
+        return self._event(error_code=code, error_message=message, recoverable=True, partial=True)
 
     def _event(self, **fields: Any) -> Event:
         ctx = self._ctx

@@ -357,6 +357,21 @@ async def test_a_stream_goes_on_over_a_loss_and_the_next_line_is_told_of_it(resu
 
 
 @virtual
+async def test_an_update_that_was_lost_with_the_line_is_for_the_next_model_to_tell() -> None:
+    call = await Call.start(tools=[count])
+    first = await call.play(calls(("c1", "count", {"upto": 2})), text("I count."), TURN_COMPLETE)
+    await asyncio.sleep(1)
+    assert answers(first)[-1] == ("c1", {"result": 1})
+    first.lose()
+    second = await call.connection(2)
+    await asyncio.sleep(1)
+    await call.end()
+    kind, turns = second.sent[-1]
+    assert kind == "question"
+    assert turns[-1].parts[0].function_response.response == {"result": 1}
+
+
+@virtual
 async def test_while_no_line_is_there_a_stream_waits() -> None:
     produced: list[int] = []
 

@@ -706,3 +706,13 @@ class Conversations(RuleBasedStateMachine):
 
 TestConversations = Conversations.TestCase
 TestConversations.settings = settings(max_examples=150, stateful_step_count=40)
+
+
+def test_context_that_nobody_is_known_to_have_heard() -> None:
+    backlog: Backlog[str] = Backlog()
+    backlog.sent(Kind.CONTEXT, "heard", 1, 1, 0.0)
+    backlog.turn_began()
+    backlog.turn_over()
+    backlog.sent(Kind.CONTEXT, "news", 1, 2, 1.0)
+    assert backlog.unheard == ["news"]
+    assert backlog.take_back(afresh=True) == ["heard", "news"]

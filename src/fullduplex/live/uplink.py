@@ -20,13 +20,13 @@ from fullduplex.live.line import Line
 from fullduplex.live.screening import Screening
 from fullduplex.live.settings import LiveSettings
 from fullduplex.live.tool_runner import ToolRunner
-from fullduplex.live.upstream import NOTHING, Sent, Upstream, answers_in, as_turn
+from fullduplex.live.upstream import NOTHING, Sent, Upstream, answers_in, as_turn, is_media, kind_of
 from fullduplex.requests import LiveRequest, LiveRequestQueue
 from fullduplex.sessions import Session
 from fullduplex.turns.backlog import BYTES_A_SECOND, Backlog, Kind
 from fullduplex.turns.ledger import is_news
 from fullduplex.turns.loudness import is_loud
-from fullduplex.types.content import Blob, Content, FunctionResponse
+from fullduplex.types.content import Blob, Content
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +71,8 @@ class Uplink:
         self._again: list[Noted] = []
         self._refused: set[str] = set()
         self._late: Content | None = None
+        self._unheard: list[LiveRequest] = []
+        self._settled: list[Noted] = []
         self.backlog: Backlog[Noted] = Backlog()
         self.is_closing = False
         conversation.last_speech = self.backlog.last_speech
@@ -80,6 +82,7 @@ class Uplink:
         self._tools = tools
         self._screening = screening
         self._reader = reader
+        self._settled = self.backlog.unheard  # what the tools of another agent said: no news for this one
         self.release()
 
     def hold(self) -> None:
@@ -113,6 +116,7 @@ class Uplink:
             lost = f"{seconds:.0f} s of speech were more than is kept, and cannot be sent again"
             self._conversation.tell(FullduplexError(lost, code="input_dropped"), lives_on=True)
             self.backlog.lost_bytes = 0
+        self._unheard = [one.request for one in self.backlog.unheard if one not in self._settled]
         again = self.backlog.take_back(
             afresh=afresh, held=lambda noted: noted.event_id is not None and noted.event_id not in known
         )
@@ -139,7 +143,7 @@ class Uplink:
         again = [noted.request for noted in self._again]
         waiting = [self._unsent] if self._unsent is not None else []
         waiting += self._queue.waiting()
-        typed = any(_kind(request) is Kind.TURN for request in [*again, *waiting])
+        typed = any(kind_of(request) is Kind.TURN for request in [*again, *waiting])
         blobs = [request.blob for request in [*again, *waiting] if request.blob is not None]
         audio = [blob.data or b"" for blob in blobs if (blob.mime_type or "").startswith("audio/")]
         return typed or sum(len(pcm) for pcm in audio if is_loud(pcm)) > FLICKER_BYTES
@@ -148,9 +152,9 @@ class Uplink:
         """Sends what `take_back` made ready."""
         while self._again:
             request, event_id = self._again[0]
-            news = exchange(self._session.events, _strangers(request, line), self._reader)
-            if news.contents:
-                await line.connection.send_history(news.contents, turn_complete=False)
+            # What a tool said last, and the model perhaps never heard, is still to be told to the user.
+            is_news = len(self._again) == 1 and any(one is request for one in self._unheard)
+            if await self._retell(request, line, asks=is_news):
                 sent = NOTHING
             else:
                 sent = await self._upstream.send(request, line.connection, noted=True)
@@ -185,7 +189,7 @@ class Uplink:
         count, now = line.connection.messages_sent, self._ambient.now()
         if sent.media is not None:
             self.backlog.media(sent.media, line.number, count, now, self._queue.waited_s)
-        kind = _kind(request)
+        kind = kind_of(request)
         if kind in (Kind.TURN, Kind.ANSWER):
             line.told = count or 0
         if kind is not None:
@@ -216,7 +220,7 @@ class Uplink:
             finally:
                 arrival.cancel()
                 await asyncio.wait([arrival])
-            if not any(_is_media(waiting) for waiting in self._queue.waiting()[:1]):
+            if not any(is_media(waiting) for waiting in self._queue.waiting()[:1]):
                 await asyncio.wait([verdict])
             elif not verdict.done():
                 await self._overtake(self._queue.take(), line)
@@ -238,20 +242,28 @@ class Uplink:
             request.content = self._from_app(request.content)
             if request.content is None:
                 return
-        answers = _strangers(request, line)
-        news = exchange(self._session.events, answers, self._reader)
-        if news.contents:
-            # In the middle of something else it would interrupt: then the model only learns of it.
-            elsewhere = (self.backlog.owed and not news.open_question) or bool(self._awaited & line.calls)
-            busy = self._conversation.in_turn or self.backlog.speech or elsewhere
-            asks = not busy and any(answer.scheduling != "SILENT" for answer in answers)
-            await line.connection.send_history(news.contents, turn_complete=asks)
+        if await self._retell(request, line, asks=True):
             self.note(request, line)
         else:
             self.note(request, line, await self._upstream.send(request, line.connection))
-            if _kind(request) is Kind.TURN:
+            if kind_of(request) is Kind.TURN:
                 self._conversation.typed(self._queue.waited_s)
         self._answers.sent(request)
+
+    async def _retell(self, request: LiveRequest, line: Line, *, asks: bool) -> bool:
+        """Tells the model on `line` of answers to calls that it did not make; whether `request` is that."""
+        answers = answers_in(request.content) if request.content is not None else []
+        if not answers or any(answer.id in line.calls for answer in answers):
+            return False
+        news = exchange(self._session.events, answers, self._reader)
+        if not news.contents:
+            return False
+        # In the middle of something else it would interrupt: then the model only learns of it.
+        elsewhere = (self.backlog.owed and not news.open_question) or bool(self._awaited & line.calls)
+        busy = self._conversation.in_turn or self.backlog.speech or elsewhere
+        asks = asks and not busy and any(answer.scheduling != "SILENT" for answer in answers)
+        await line.connection.send_history(news.contents, turn_complete=asks)
+        return True
 
     def _from_app(self, content: Content) -> Content | None:
         """What of `content` is for the model: decisions are for the tools. The session keeps answers that come late."""
@@ -281,26 +293,3 @@ class Uplink:
                 return False
         await line.connection.close()
         return True
-
-
-def _strangers(request: LiveRequest, line: Line) -> list[FunctionResponse]:
-    """The answers in `request`, if this line's model did not call for them: an earlier line's did."""
-    parts = request.content.parts or [] if request.content is not None else []
-    answers = [part.function_response for part in parts if part.function_response is not None]
-    whole = len(answers) == len(parts)
-    return answers if whole and not any(answer.id in line.calls for answer in answers) else []
-
-
-def _is_media(request: LiveRequest) -> bool:
-    return request.blob is not None and _kind(request) is None and not request.state_delta
-
-
-def _kind(request: LiveRequest) -> Kind | None:
-    """What `request` is to the backlog; None for media, which stand there by themselves, and changes of state."""
-    if request.content is not None:
-        if request.partial:
-            return Kind.CONTEXT
-        return Kind.ANSWER if all(part.function_response for part in request.content.parts or ()) else Kind.TURN
-    if request.activity_start is not None:
-        return Kind.START
-    return Kind.SIGNAL if request.activity_end is not None or request.audio_stream_end else None

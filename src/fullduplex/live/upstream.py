@@ -10,6 +10,7 @@ from fullduplex.events import Event, EventActions
 from fullduplex.live.microphone import Microphone
 from fullduplex.models.base import LiveConnection
 from fullduplex.requests import LiveRequest
+from fullduplex.turns.backlog import Kind
 from fullduplex.types.content import Blob, Content, FunctionResponse
 from fullduplex.types.live import AudioStreamEnd
 
@@ -139,3 +140,19 @@ def check(content: Content) -> None:
         raise InvalidInput(
             "User message cannot contain function calls.", code="invalid_content", field="content.parts.functionCall"
         )
+
+
+def is_media(request: LiveRequest) -> bool:
+    """Whether `request` is a piece of media and nothing else."""
+    return request.blob is not None and kind_of(request) is None and not request.state_delta
+
+
+def kind_of(request: LiveRequest) -> Kind | None:
+    """What `request` is to the backlog; None for media, which stand there by themselves, and changes of state."""
+    if request.content is not None:
+        if request.partial:
+            return Kind.CONTEXT
+        return Kind.ANSWER if all(part.function_response for part in request.content.parts or ()) else Kind.TURN
+    if request.activity_start is not None:
+        return Kind.START
+    return Kind.SIGNAL if request.activity_end is not None or request.audio_stream_end else None

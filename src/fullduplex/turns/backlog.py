@@ -183,6 +183,12 @@ class Backlog(Generic[T]):
         times = ((entry.at - entry.waited, entry.at) for entry in reversed(self._entries) if entry.loud)
         return next(times, self._spoke_at)
 
+    @property
+    def unheard(self) -> list[T]:
+        """Context that the model is not known to have."""
+        entries = (entry for entry in self._entries if entry.kind is Kind.CONTEXT)
+        return [entry.item for entry in entries if not isinstance(entry.item, Blob)]
+
     def take_back(self, *, afresh: bool, held: Callable[[T], bool] = lambda _: False) -> list[Blob | T]:
         """What the next connection must be sent again, in order; nothing of it stays here.
 

@@ -10,27 +10,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fullduplex import RunConfig
+from fullduplex import Agent, RunConfig, Runner
 from fullduplex.agents import SpeechGuard, banned_words
 from fullduplex.errors import ConnectionLost, InvalidConfig
 from fullduplex.events import Event
 from fullduplex.live.conversation import Conversation
 from fullduplex.live.guard import Guard
+from fullduplex.sessions import InMemorySessionService
 from fullduplex.testing.clock import run_virtual
 from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
 from fullduplex.testing.tagged_audio import SLICE_MS, decode, encode
 from tests.live.kit import (
     GENERATION_COMPLETE,
     INTERRUPTED,
+    PATIENCE_S,
     TURN_COMPLETE,
     Call,
     audio,
     calls,
+    clocked,
     handle,
     heard,
     leftovers,
     said,
     settle,
+    short,
     text,
     user,
     virtual,
@@ -323,6 +327,107 @@ async def test_text_is_shown_when_its_check_has_passed() -> None:
     call = await Call.start(speech_guard=guard())
     await call.play(text("An apple "), text("or a banana"), text("?"), TURN_COMPLETE)
     assert await call.end() == ["P:An apple ", "M:An apple !", "error-speech_blocked", f":{SORRY} end", "end"]
+
+
+@virtual
+async def test_the_next_agent_speaks_behind_the_voice_that_is_held() -> None:
+    first, second = ScriptedModel("first-live"), ScriptedModel("second-live")
+    helper = Agent(name="helper", model=second, description="Knows bills.")
+    root = Agent(name="root", model=first, sub_agents=[helper], speech_guard=guard(hold_ms=400))
+    runner = Runner(app_name="app", agent=root, session_service=InMemorySessionService(), engine=clocked())
+    call = await Call.start(runner=runner, model=first)
+    connection = await call.connection()
+    call.queue.send_content(user("I want my money back"))
+    await connection.wait_sent(1)
+    transfer = ("t1", "transfer_to_agent", {"agent_name": "helper"})
+    await call.play(voice(0, 2), said("One moment."), calls(transfer))
+    next_line = await second.opened()
+    for message in (voice(10, 2), said("Which order?"), TURN_COMPLETE):
+        next_line.say(message)
+    await asyncio.sleep(1.0)
+    await call.end()
+    assert slices(call.events) == [0, 1, 10, 11]
+    shown = [(event.author, line) for event, line in zip(call.events, map(short, call.events), strict=True) if line]
+    assert [line for line in shown if line[1] != "setup"] == [
+        ("root", "audio"),
+        ("root", "P-out:One moment."),
+        ("root", "call-t1"),
+        ("root", "answer-t1"),
+        ("root", "M-out:One moment."),
+        ("root", "end"),
+        ("helper", "audio"),
+        ("helper", "P-out:Which order?"),
+        ("helper", "M-out:Which order?"),
+        ("helper", "end"),
+    ]
+
+
+STEPS = st.lists(
+    st.sampled_from(["voice", "words", "call", "end", "typed", "generated", "handle", "heard", "wait", "long wait"]),
+    max_size=14,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=STEPS, hold_ms=st.sampled_from([40, 400]), thinks_s=st.sampled_from([0.0, 0.1]))
+def test_what_passes_comes_out_as_without_a_guard(steps: list[str], hold_ms: int, thinks_s: float) -> None:
+    """The events that are shown, and those that are kept, are the same and in the same order."""
+
+    async def check(words: str) -> bool:
+        await asyncio.sleep(thinks_s)
+        return True
+
+    async def played(speech_guard: SpeechGuard | None) -> tuple[list[str], list[str], list[int]]:
+        call = await Call.start(speech_guard=speech_guard, tools=[look])
+        connection = await call.connection()
+        await settle()
+        for number, step in enumerate(steps):
+            match step:
+                case "voice":
+                    connection.say(voice(2 * number, 2))
+                case "words":
+                    connection.say(said(f"w{number} "))
+                case "call":
+                    connection.say(calls((f"c{number}", "look")))
+                case "typed":
+                    call.queue.send_content(user(f"t{number}"))
+                case "heard":
+                    connection.say(heard(f"h{number}", finished=True))
+                case "wait" | "long wait":
+                    await asyncio.sleep(0.06 if step == "wait" else 0.5)
+                case _:
+                    flags = {"end": TURN_COMPLETE, "generated": GENERATION_COMPLETE, "handle": handle(f"{number}")}
+                    connection.say(flags[step])
+            await settle()
+        shown = await call.end()
+        return shown, await call.saved_short(), slices(call.events)
+
+    async def main() -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            assert await played(guard(check=check, hold_ms=hold_ms)) == await played(None)
+        assert leftovers() == []
+
+    run_virtual(main())
+
+
+def look() -> str:
+    """Looks."""
+    return "sunny"
+
+
+@virtual
+async def test_the_models_first_byte_is_when_it_came_and_not_when_it_was_let_go() -> None:
+    call = await Call.start(speech_guard=guard(hold_ms=400))
+    connection = await call.connection()
+    call.queue.send_content(user("Hello?"))
+    await connection.wait_sent(1)
+    loud = audio(b"\x00\x40" * 960)
+    await call.play(loud, said("Hello"), TURN_COMPLETE)
+    await call.end()
+    (latency,) = [event.latency for event in call.events if event.latency is not None]
+    assert latency.first_byte_at is not None
+    assert latency.server_out_at is not None
+    assert latency.server_out_at - latency.first_byte_at == pytest.approx(0.4, abs=0.01)
 
 
 @virtual

@@ -219,6 +219,17 @@ async def test_a_callback_that_fails_blocks_and_the_run_goes_on() -> None:
 
 
 @virtual
+async def test_a_callback_that_returns_something_else_blocks_too() -> None:
+    call = await Call.start(before_model_callback=lambda callback_context, llm_request: user("No."))
+    connection = await call.connection()
+    call.queue.send_content(user("Hello"))
+    await settle()
+    assert connection.sent == []
+    assert await call.end() == ["error-callback_failed", "end"]
+    assert "returns an LlmResponse or None, not Content" in (call.events[-2].error_message or "")
+
+
+@virtual
 async def test_a_callback_that_hangs_does_not_keep_the_run_from_ending() -> None:
     call = await Call.start(before_model_callback=Judge(delay_s=1e9).before)
     call.queue.send_content(user("Hello"))

@@ -218,6 +218,15 @@ async def test_a_greeting_is_said_before_anything_is_asked(backend: Backend) -> 
         assert "ello" in text_of(await listener.turn())
 
 
+async def test_a_backend_that_can_says_what_it_is_told_to(backend: Backend) -> None:
+    async with backend.connect() as connection:
+        listener = Listener(connection)
+        if await connection.speak("I had rather not say."):
+            assert text_of(await listener.turn()).strip() == "I had rather not say."
+        await connection.send_content(user(SMALL_TALK))
+        assert "ello" in text_of(await listener.turn())  # nothing else was said before
+
+
 # -- voice --------------------------------------------------------------------------------------------------------
 
 

@@ -191,6 +191,18 @@ async def test_a_plugin_that_fails_ends_the_run_and_nothing_unseen_is_shown_or_k
 
 
 @virtual
+async def test_what_is_no_event_is_refused() -> None:
+    class Confused(BasePlugin):
+        async def on_event_callback(self, *, invocation_context: Any, event: Event) -> Any:
+            return "an event"
+
+    call = await call_with(Confused("confused"))
+    with pytest.raises(PluginError, match="returns an Event or None, not str"):
+        await call.reader
+    assert call.short == ["error-plugin_failed"]
+
+
+@virtual
 async def test_a_plugin_that_hangs_does_not_keep_the_run_from_ending() -> None:
     call = await call_with(Redactor(delay_s=1e9))
     await call.play(text("Hi"))

@@ -91,7 +91,8 @@ class Conversation:
 
         What the user was saying is not finished when it is to be heard again, by the next agent.
         """
-        if not self._downstream.in_turn or not (self._cursor.speaking or self.said):
+        is_held = self._guard is not None and self._guard.holds
+        if not self._downstream.in_turn or not (self._cursor.speaking or self.said or is_held):
             return
         if input_comes_again:
             self._downstream.forget_input()
@@ -282,7 +283,7 @@ class Conversation:
             return
         if (speech := self.last_speech()) is not None:
             self._latency.user_spoke(*speech)
-        self._latency.audio(event.id, pcm, pcm_rate(blob.mime_type), now)
+        self._latency.audio(event.id, pcm, pcm_rate(blob.mime_type), event.timestamp)
         self._cursor.audio(event.id, audio_seconds(len(pcm), blob.mime_type), now)
         self._scribe.show(event)
         self._latency.shown(event.id, self._ambient.now())

@@ -193,7 +193,7 @@ class Screening:
     async def _guarded(self, judgement: Awaitable[LlmResponse | None]) -> LlmResponse | None:
         """What the callbacks say. One that fails blocks what it was to judge, without a word, and the run goes on."""
         try:
-            return await judgement
+            return _checked(await judgement)
         except Exception as error:  # the boundary of the developer's code
             logger.exception("a model callback of agent %s failed", self._agent.name)
             known = isinstance(error, FullduplexError)
@@ -236,13 +236,19 @@ async def excuse(
     context = CallbackContext(ctx)
     hook: Hook = "on_model_error_callback"
     try:
-        answer = await ask(ctx, agent, hook, callback_context=context, llm_request=question, error=error)
+        answer = _checked(await ask(ctx, agent, hook, callback_context=context, llm_request=question, error=error))
     except Exception:  # the boundary of the developer's code
         logger.exception("a model callback of agent %s failed", agent.name)
         return False
     if answer is not None:
         conversation.show(_turn_of(answer, context, conversation))
     return answer is not None
+
+
+def _checked(answer: LlmResponse | None) -> LlmResponse | None:
+    if answer is not None and not isinstance(answer, LlmResponse):
+        raise CallbackError(f"a model callback returns an LlmResponse or None, not {type(answer).__name__}")
+    return answer
 
 
 def _turn_of(answer: LlmResponse, context: CallbackContext, conversation: Conversation) -> Event:

@@ -9,8 +9,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from fullduplex.errors import PluginError
 from fullduplex.events import Event
 from fullduplex.types.content import Content
+from fullduplex.types.struct import coerce
 
 if TYPE_CHECKING:
     from fullduplex.agents.contexts import InvocationContext
@@ -49,7 +51,7 @@ async def user_message(ctx: InvocationContext, content: Content) -> Content:
     if not ctx.plugins.wants("on_user_message_callback"):
         return content
     replaced = await ctx.plugins.first("on_user_message_callback", invocation_context=ctx, user_message=content)
-    return content if replaced is None else replaced
+    return content if replaced is None else coerce(Content, replaced)
 
 
 async def seen(ctx: InvocationContext, event: Event) -> Event:
@@ -59,9 +61,11 @@ async def seen(ctx: InvocationContext, event: Event) -> Event:
     """
     if not ctx.plugins.wants("on_event_callback"):
         return event
-    replaced: Event | None = await ctx.plugins.first("on_event_callback", invocation_context=ctx, event=event)
+    replaced = await ctx.plugins.first("on_event_callback", invocation_context=ctx, event=event)
     if replaced is None or replaced is event:
         return event
+    if not isinstance(replaced, Event):
+        raise PluginError(f"on_event_callback returns an Event or None, not {type(replaced).__name__}")
     origin = {"id": event.id, "invocation_id": event.invocation_id, "author": replaced.author or event.author}
     return replaced.model_copy(update=origin)
 

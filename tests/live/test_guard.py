@@ -255,6 +255,14 @@ async def test_closing_waits_for_what_is_held() -> None:
 
 
 @virtual
+async def test_a_limit_that_ends_the_run_lets_the_last_answer_be_heard() -> None:
+    call = await Call.start(speech_guard=guard(hold_ms=400), run_config=RunConfig(max_turns=1))
+    await call.play(voice(0, 2), said("Hello"), TURN_COMPLETE)
+    await call.reader
+    assert call.short == ["audio", "P-out:Hello", "M-out:Hello", "end", "error-max_turns"]
+
+
+@virtual
 async def test_nothing_unchecked_leaks_when_a_run_is_cancelled() -> None:
     call = await Call.start(speech_guard=guard(check=hangs, hold_ms=400))
     await call.play(voice(0, 2), said("banana"), TURN_COMPLETE)

@@ -138,6 +138,7 @@ class Conductor:
     async def _keep_to(self, limits: Limits) -> None:
         """Ends the run, in order, when it has had enough."""
         limit = await limits.exceeded()
+        await self._conversation.emptied()
         logger.info("the run ends: %s", limit.message)
         self._conversation.break_off(input_comes_again=False)
         self._scribe.show(

@@ -129,9 +129,10 @@ class Guard:
         """Nobody waits any more: sound that is held is never heard, and words that were not passed are not kept."""
         if self._checking is not None:
             self._checking.cancel()
-        now = self._now()
-        for end in self._drop(now):
-            self._show(end, now)
+        with self._failing():
+            now = self._now()
+            for end in self._drop(now):
+                self._show(end, now)
 
     # -- the check ----------------------------------------------------------------------------------------------------
 

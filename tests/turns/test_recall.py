@@ -60,6 +60,18 @@ def test_an_answer_that_the_user_gave_belongs_to_the_agent_that_called() -> None
     assert [event.author for event in told] == ["guide", "guide"]
 
 
+def test_a_call_that_is_moved_keeps_the_signature_of_its_thought() -> None:
+    event = called("a", "b")
+    assert event.content is not None
+    (event.content.parts or [])[0].thought_signature = b"signed"  # type: ignore[assignment]
+    told = paired([event, answered("a"), said("wait"), answered("b", author="user")])
+    calls = [part for one in told for part in (one.content and one.content.parts) or [] if part.function_call]
+    assert [(part.function_call and part.function_call.id, part.thought_signature) for part in calls] == [
+        ("a", b"signed"),
+        ("b", b"signed"),
+    ]
+
+
 def test_text_beside_a_call_stays_where_it_was_said() -> None:
     events = [called("a", words="Let me see."), said("hm"), answered("a")]
     assert lines(paired(events)) == ["Let me see.", "hm", "a?", "a=0"]

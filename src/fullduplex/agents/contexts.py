@@ -44,7 +44,7 @@ class NestedRuns(Protocol):
 
 
 @dataclass
-class Handover:
+class Transfer:
     """Which agent is next in a text run, where one hands the conversation over to another."""
 
     agent: BaseAgent | None = None
@@ -84,7 +84,7 @@ class InvocationContext:
     """One run of an agent. `end_invocation` set to True ends it before it connects.
 
     `branch` names the agents above in a parallel workflow (`fan.left`). `user_content` is what the user wrote to begin
-    a text run, `llm_calls` counts how often its models are asked, and `handover` is where an agent that was handed the
+    a text run, `llm_calls` counts how often its models are asked, and `transfer` is where an agent that was handed the
     conversation names the next one. `resume_at` is the agent with which a workflow goes on that waited for the user.
     `nested_runs` runs other agents on the side. `plugins` are the runner's; `once` is
     shared by all runs of the session.
@@ -104,7 +104,7 @@ class InvocationContext:
     branch: str | None = None
     user_content: Content | None = None
     llm_calls: CallLimit = field(default_factory=lambda: CallLimit(0))
-    handover: Handover | None = None
+    transfer: Transfer | None = None
     resume_at: BaseAgent | None = None
     nested_runs: NestedRuns | None = None
     stop: Stop = field(default_factory=Stop)

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from fullduplex.agents.base import BaseAgent
-from fullduplex.agents.contexts import Handover, InvocationContext
+from fullduplex.agents.contexts import InvocationContext, Transfer
 from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.agents.workflow import WorkflowAgent
 from fullduplex.errors import InvalidConfig
@@ -28,7 +28,7 @@ class TextEngine:
     async def run(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         """The events of `ctx.agent`'s part of a run, and of those that it hands the conversation to."""
         if isinstance(ctx.agent, WorkflowAgent):
-            events = workflow.run(dataclasses.replace(ctx, handover=None))
+            events = workflow.run(dataclasses.replace(ctx, transfer=None))
         elif isinstance(ctx.agent, LlmAgent):
             events = self._converse(ctx, ctx.agent)
         else:
@@ -45,19 +45,19 @@ class TextEngine:
     async def _converse(self, ctx: InvocationContext, agent: LlmAgent) -> AsyncGenerator[Event, None]:
         """The agent's turn. The turns that it leads to are run by the first agent of them all, one after another:
         however often the conversation is handed over, no run stands within another."""
-        is_first = ctx.handover is None
-        handover = ctx.handover or Handover()
+        is_first = ctx.transfer is None
+        transfer = ctx.transfer or Transfer()
         if ctx.resume_at is not None and ctx.resume_at is not agent:
-            handover.agent = ctx.resume_at
+            transfer.agent = ctx.resume_at
         else:
             async with aclosing(Turn(ctx, agent, self._model(agent)).events()) as events:
                 async for event in events:
                     yield event
                     if event.actions.transfer_to_agent:
-                        handover.agent = agent.root_agent.find_agent(event.actions.transfer_to_agent)
-        while is_first and (following := handover.agent) is not None:
-            handover.agent = None
-            async with aclosing(following.run_async(_handed(ctx, following, handover))) as events:
+                        transfer.agent = agent.root_agent.find_agent(event.actions.transfer_to_agent)
+        while is_first and (following := transfer.agent) is not None:
+            transfer.agent = None
+            async with aclosing(following.run_async(_handed(ctx, following, transfer))) as events:
                 async for event in events:
                     yield event
 
@@ -73,7 +73,7 @@ class TextEngine:
         return chosen.text_model() if isinstance(chosen, LiveModel) else self._resolve(chosen)
 
 
-def _handed(ctx: InvocationContext, agent: BaseAgent, handover: Handover) -> InvocationContext:
+def _handed(ctx: InvocationContext, agent: BaseAgent, transfer: Transfer) -> InvocationContext:
     # An agent of another kind runs others itself: what they hand over is done where they stand.
-    kept = handover if isinstance(agent, LlmAgent) else None
-    return dataclasses.replace(ctx, handover=kept, resume_at=None)
+    kept = transfer if isinstance(agent, LlmAgent) else None
+    return dataclasses.replace(ctx, transfer=kept, resume_at=None)

@@ -53,7 +53,7 @@ class Nested:
             branch=None,
             user_content=None,
             llm_calls=ctx.llm_calls if ctx.live_request_queue is None else CallLimit(limit),
-            handover=None,
+            transfer=None,
             resume_at=None,
             stop=Stop(),
             end_invocation=False,

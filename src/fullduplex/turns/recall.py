@@ -88,7 +88,15 @@ def _called_again(ids: set[str | None], calls: dict[str | None, tuple[Event, Par
     for call_id, (event, part) in calls.items():
         if call_id in ids:
             found.setdefault(event.id, (event, []))[1].append(part)
-    return [_with(event, parts) for event, parts in found.values()]
+    return [_with(event, _signed(parts, event)) for event, parts in found.values()]
+
+
+def _signed(parts: list[Part], event: Event) -> list[Part]:
+    """`parts`, the first of them with the thought signature of the event's calls: a model signs only the first call."""
+    made = [part for part in (event.content and event.content.parts) or [] if part.function_call is not None]
+    signatures = (part.thought_signature for part in made)
+    signature = parts[0].thought_signature or next(filter(None, signatures), None)
+    return [parts[0].model_copy(update={"thought_signature": signature}), *parts[1:]]
 
 
 def _with(event: Event, parts: list[Part]) -> Event:

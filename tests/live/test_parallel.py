@@ -247,11 +247,14 @@ async def test_what_was_asked_before_it_began_is_answered_by_all() -> None:
     connection.say(to("fan"))
     for blob in speech(0, 10):
         call.queue.send_realtime(blob)
+    call.queue.send_content(user("quickly"))
     for name in ("left", "right"):
         child = await fan.connection(name)
         await settle()
         assert child.sent[0][1][0].text == "both of you"
         assert slices(child) == list(range(20))
+        assert child.sent[-1] == ("content", user("quickly"))
+    assert await call.saved_short() == ["user:both of you", "call-t1", "answer-t1", "user:quickly"]
     await call.end()
 
 
@@ -264,6 +267,23 @@ async def test_one_that_escalates_ends_the_loop_and_the_others() -> None:
     await call.reader
     assert (await fan.connection("right")).closed
     assert trace == ["before left", "after left"]
+
+
+@virtual
+async def test_who_works_beside_the_one_that_speaks_does_not_disturb_what_was_heard_of_it() -> None:
+    fan = Fan(tools=[note])
+    call = await fan.start()
+    await fan.say("right", audio(b"\0\1" * 24_000), said("One two three", finished=True))
+    await fan.say("left", calls(("n1", "note")), DONE)
+    sound = await call.until(lambda event: event.content and event.content.parts[0].inline_data)
+    call.queue.send_playout(sound.id, 300.0)
+    await settle()
+    await fan.say("right", INTERRUPTED)
+    call.queue.send_playout(sound.id, 300.0, cleared=True)
+    await fan.say("right", TURN_COMPLETE)
+    saved = await call.saved_short()
+    assert saved == ["call-n1", "answer-n1", "call-d", "answer-d", "M-out:One interrupted", "interrupted", "end"]
+    await call.end()
 
 
 @virtual

@@ -74,9 +74,10 @@ def test_an_interruption_drops_all_speech_that_waits_and_the_rest_of_it() -> Non
 
 def test_a_user_who_wants_silence_is_not_told_what_waits() -> None:
     talk = Talk()
-    talk("a1", "b1")
-    assert talk.floor.hush() == []
-    assert talk("a.", "b2", "b.", "b3") == ["a.", "b.", "b3"]
+    talk("a1", "b1", "b?")
+    assert [said.item for said in talk.floor.hush()] == ["b?"]
+    assert talk("a2", "b2", "c1") == ["c1"]
+    assert talk("a.", "b.", "c.", "a3") == ["c.", "a.", "b.", "a3"]
 
 
 def test_an_interruption_of_what_nobody_heard_concerns_nobody() -> None:

@@ -16,8 +16,8 @@ from fullduplex.events import Event
 from fullduplex.live.ambient import Ambient
 from fullduplex.live.answers import Answers
 from fullduplex.live.conversation import Conversation
+from fullduplex.live.gate import Gate
 from fullduplex.live.limits import Limits
-from fullduplex.live.line import Take
 from fullduplex.live.microphone import Microphone
 from fullduplex.live.scribe import Scribe
 from fullduplex.live.settings import LiveSettings
@@ -35,8 +35,7 @@ logger = logging.getLogger(__name__)
 class Channel:
     """The two ways of one conversation. `interrupt` silences the agent at work; `is_begun`: there was one.
 
-    `tap` takes what media go up. Where several agents work at once each has a `branch` of the channel, on which not
-    every message of a model may be heard at once (`admit`), and `broken_off` says that no more of an answer will come.
+    `tap` takes what media go up. Where several agents work at once each has a `branch` of the channel, with a `gate`.
     """
 
     def __init__(
@@ -50,14 +49,10 @@ class Channel:
         settings: LiveSettings,
         tap: Callable[[Blob], None] | None = None,
         trunk: Channel | None = None,
-        admit: Callable[[Take], Take] = lambda take: take,
-        broken_off: Callable[[], None] = lambda: None,
-        hears: Callable[[], bool] = lambda: True,
+        gate: Gate | None = None,
     ) -> None:
         self.queue = queue
-        self.admit = admit
-        self.broken_off = broken_off
-        self.hears = hears
+        self.gate = gate or Gate()
         self.branches: list[Channel] = []
         self.floor: Floor[Any] | None = None
         self._of_run: dict[str, Any] = {
@@ -76,6 +71,7 @@ class Channel:
             scribe=scribe,
             ambient=ambient,
             limits=limits,
+            may_release=self.gate.may_speak,
         )
         self.upstream = Upstream(
             event=self.conversation.event,
@@ -101,12 +97,12 @@ class Channel:
         if self._trunk is None:
             self.conversation.note(event)
 
-    def branch(self, ctx: InvocationContext, **gates: Any) -> Channel:
+    def branch(self, ctx: InvocationContext, gate: Gate) -> Channel:
         """A branch for `ctx.agent`, with a queue of its own."""
-        return Channel(ctx=ctx, queue=ctx.queue, trunk=self, **gates, **self._of_run)
+        return Channel(ctx=ctx, queue=ctx.queue, trunk=self, gate=gate, **self._of_run)
 
     def _record(self, blob: Blob) -> None:
-        if self._tap is not None and self.hears():
+        if self._tap is not None and self.gate.hears():
             self._tap(blob)
 
     def next_line(self) -> int:

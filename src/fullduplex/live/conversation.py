@@ -42,11 +42,13 @@ class Conversation:
         scribe: Scribe,
         ambient: Ambient,
         limits: Limits | None = None,
+        may_release: Callable[[], bool] = lambda: True,
     ) -> None:
         self._downstream = downstream
         self._scribe = scribe
         self._ambient = ambient
         self._limits = limits
+        self._may_release = may_release
         self._cursor = PlayoutCursor()
         self._latency = LatencyMeter()
         self._latest = 0.0
@@ -206,7 +208,12 @@ class Conversation:
     def _close_off(self) -> None:
         self._latency.interrupted()
         self._settle()
-        self._scribe.release()
+        self.release()
+
+    def release(self) -> None:
+        """What the session was not to have before the end of a turn it has now, unless another agent speaks."""
+        if self._may_release():
+            self._scribe.release()
 
     def end(self) -> None:
         """The run is over."""

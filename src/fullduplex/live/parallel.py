@@ -11,15 +11,18 @@ import dataclasses
 import functools
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Protocol
 
 from fullduplex.agents.base import BaseAgent
 from fullduplex.agents.contexts import InvocationContext
 from fullduplex.errors import FullduplexError, InvalidInput
 from fullduplex.live.channel import Channel
+from fullduplex.live.gate import Gate
 from fullduplex.live.line import Line, Take
 from fullduplex.live.outcome import DONE, OVER, Ending, Outcome
 from fullduplex.live.unwinding import stop
+from fullduplex.live.uplink import Noted
 from fullduplex.live.upstream import check
 from fullduplex.requests import LiveRequest, LiveRequestQueue
 from fullduplex.turns.floor import Floor, Kind, Said
@@ -42,22 +45,40 @@ class Playable(Protocol):
         """Ends what is left of it."""
 
 
-class Child:
-    """One of the agents, with its channel and its stage."""
+class Child(Gate):
+    """One of the agents, with its channel and its stage. It has to ask for the floor."""
 
     def __init__(self, ctx: InvocationContext, agent: BaseAgent, trunk: Channel, group: Parallel) -> None:
         name = f"{ctx.agent_name}.{agent.name}"
-        branch = f"{ctx.branch}.{name}" if ctx.branch else name
-        queue = LiveRequestQueue()
-        self.ctx = dataclasses.replace(ctx, agent=agent, branch=branch, live_request_queue=queue)
-        self.branch = branch
-        self.channel = trunk.branch(
-            self.ctx,
-            admit=functools.partial(group.admit, branch),
-            broken_off=functools.partial(group.broken_off, branch),
-            hears=functools.partial(group.is_ear, self),
-        )
+        self.branch = f"{ctx.branch}.{name}" if ctx.branch else name
+        self.ctx = dataclasses.replace(ctx, agent=agent, branch=self.branch, live_request_queue=LiveRequestQueue())
+        self._group = group
+        self.channel = trunk.branch(self.ctx, self)
         self.stage = group.make_stage(self.ctx, self.channel)
+
+    def rest(self) -> list[Noted]:
+        """What the user said and nobody has answered, for whoever comes next."""
+        given, unsent = self.channel.uplink.give_up()
+        queue = self.channel.queue
+        while queue.qsize():
+            unsent.append(queue.take())
+        return given + [Noted(one) for one in unsent if not (one.close or self.channel.answers.is_own(one))]
+
+    def admit(self, take: Take) -> Take:
+        """See `Gate`."""
+        return functools.partial(self._group.admit, self.branch, take)
+
+    def broken_off(self) -> None:
+        """See `Gate`."""
+        self._group.broken_off(self.branch)
+
+    def hears(self) -> bool:
+        """See `Gate`."""
+        return self._group.is_ear(self)
+
+    def may_speak(self) -> bool:
+        """See `Gate`."""
+        return self._group.holder in (None, self.branch)
 
 
 class Parallel:
@@ -79,13 +100,19 @@ class Parallel:
 
     async def play(self) -> Outcome:
         """All of them, until the last has ended or one escalates."""
-        given = self._trunk.uplink.give_up()
+        given, unsent = self._trunk.uplink.give_up()
         for child in self._children:
-            child.channel.uplink.take_up(list(given))
+            child.channel.uplink.take_up(given)
         self._trunk.branches = [child.channel for child in self._children]
         self._trunk.interrupt = self._hush
         self._trunk.is_begun = True
-        pump = asyncio.create_task(self._pump(), name="input for all agents")
+        with ExitStack() as until_the_end:
+            for child in self._children:
+                until_the_end.enter_context(child.channel.queue.asides(child.channel.aside))
+            return await self._play(unsent)
+
+    async def _play(self, unsent: list[LiveRequest]) -> Outcome:
+        pump = asyncio.create_task(self._pump(unsent), name="input for all agents")
         self._active = {asyncio.create_task(one.stage.play(one.ctx), name=one.branch): one for one in self._children}
         tasks = list(self._active)
         error: Exception | None = None
@@ -112,35 +139,41 @@ class Parallel:
                 endings.add(task.result().ending)
                 self._pass(self._floor.leave(last.branch))
             if Ending.ESCALATED in endings:
-                return Outcome(Ending.ESCALATED)
+                break
         if last is not None and not self._trunk.queue.closed:
-            self._trunk.uplink.take_up(last.channel.uplink.give_up())
+            self._trunk.uplink.take_up(last.rest())
+        if Ending.ESCALATED in endings:
+            return Outcome(Ending.ESCALATED)
         return OVER if endings == {Ending.OVER} else DONE
 
     # -- up ---------------------------------------------------------------------------------------------------------
 
-    async def _pump(self) -> None:
-        """Gives every agent what the user says."""
-        queue = self._trunk.queue
+    async def _pump(self, unsent: list[LiveRequest]) -> None:
+        """Gives every agent what the user says, `unsent` first."""
         while True:
-            request = await queue.get()
+            request = unsent.pop(0) if unsent else await self._trunk.queue.get()
             if request.close:
                 for child in self._children:
                     child.channel.queue.close()
                 await asyncio.get_running_loop().create_future()
+            if self._trunk.answers.is_own(request):
+                continue  # of a tool of the agent before, which the session tells of
             try:
-                self._note(request)
+                self._distribute(request)
             except InvalidInput as error:
                 self._trunk.warn(error)
-                continue
-            for child in self._addressees(request):
-                child.channel.queue.send(request)
 
-    def _note(self, request: LiveRequest) -> None:
+    def _distribute(self, request: LiveRequest) -> None:
         if request.content is not None:
             check(request.content)
-        if (event := self._trunk.upstream.noteworthy(request)) is not None:
+        event_id = self._trunk.uplink.known(request)
+        if event_id is None and (event := self._trunk.upstream.noteworthy(request)) is not None:
             self._trunk.note(event)
+            event_id = event.id
+        for child in self._addressees(request):
+            if event_id is not None:
+                child.channel.uplink.expect(request, event_id)
+            child.channel.queue.send(request)
 
     def _addressees(self, request: LiveRequest) -> list[Child]:
         """Whom a request is for: all, or the one that made the call which it answers."""
@@ -158,13 +191,15 @@ class Parallel:
 
     def is_ear(self, child: Child) -> bool:
         """Whether what `child` hears of the user is what is told of it."""
-        return self._trunk.hears() and next(iter(self._active.values()), child) is child
+        return self._trunk.gate.hears() and next(iter(self._active.values()), child) is child
 
-    def admit(self, speaker: str, take: Take) -> Take:
-        """`take` as it is called when the floor is the speaker's."""
-        return functools.partial(self._admit, speaker, take)
+    @property
+    def holder(self) -> str | None:
+        """The branch that has the floor."""
+        return self._floor.holder
 
-    def _admit(self, speaker: str, take: Take, line: Line, message: LiveServerMessage) -> None:
+    def admit(self, speaker: str, take: Take, line: Line, message: LiveServerMessage) -> None:
+        """Has `take` called with a message of the speaker's model, when the floor is the speaker's."""
         if message.go_away is not None:  # of the line, which will not wait
             take(line, LiveServerMessage(go_away=message.go_away))
             message = message.model_copy(update={"go_away": None})

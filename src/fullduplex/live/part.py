@@ -57,7 +57,7 @@ class Part:
             new_id=wiring.ambient.new_id,
             long_running=frozenset(tool.name for tool in tools if tool.is_long_running),
             branch=ctx.branch,
-            hears=channel.hears,
+            hears=channel.gate.hears,
         )
         self._tools = ToolRunner(
             ctx=ctx,

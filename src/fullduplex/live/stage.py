@@ -88,7 +88,7 @@ class Stage:
     def _show(self, event: Event | None) -> None:
         if event is not None:
             self._channel.scribe.show(event)
-            self._channel.scribe.release()
+            self._channel.conversation.release()
 
     # -- each kind of agent ---------------------------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ class Supervisor:
         self._answers = channel.answers
         self._tools = tools
         self._withdrawn = withdrawn
-        self._broken_off = channel.broken_off
+        self._gate = channel.gate
         self._group = group
         self._patience_s = settings.tool_deadline_s + settings.send_deadline_s
         self._reader = setup.reader
@@ -80,7 +80,7 @@ class Supervisor:
             group=group,
             policy=settings.reconnect,
             ambient=ambient,
-            take=channel.admit(self._take),
+            take=channel.gate.admit(self._take),
             number=channel.next_line,
             is_first=is_first,
         )
@@ -204,7 +204,7 @@ class Supervisor:
     def _break_off(self) -> None:
         """The line is gone: what it was saying ends here, and is to be said anew."""
         self._cut_off |= self._conversation.break_off(input_comes_again=self._backlog.speech)
-        self._broken_off()
+        self._gate.broken_off()
 
     async def _send(self, line: Line) -> None:
         """Tells `line` what it does not know, then what the user says."""

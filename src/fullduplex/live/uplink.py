@@ -69,6 +69,7 @@ class Uplink:
         self._settings = settings
         self._unsent: LiveRequest | None = None
         self._again: list[Noted] = []
+        self._known: dict[int, str] = {}  # of requests that wait, by their identity
         self._refused: set[str] = set()
         self._late: Content | None = None
         self._unheard: list[LiveRequest] = []
@@ -121,20 +122,26 @@ class Uplink:
             afresh=afresh, held=lambda noted: noted.event_id is not None and noted.event_id not in known
         )
         self._again[:0] = [Noted(LiveRequest(blob=one)) if isinstance(one, Blob) else one for one in again]
-        return {noted.event_id for noted in self._again if noted.event_id is not None}
+        return {noted.event_id for noted in self._again if noted.event_id is not None} | set(self._known.values())
 
-    def give_up(self) -> list[Noted]:
-        """Gives what is not sent or not answered yet to another uplink, which takes it up."""
+    def expect(self, request: LiveRequest, event_id: str) -> None:
+        """`request` is about to come by the queue, and the session knows of it already, by this event."""
+        self._known[id(request)] = event_id
+
+    def known(self, request: LiveRequest) -> str | None:
+        """The event by which the session knows of a request that came by the queue and is taken elsewhere."""
+        return self._known.pop(id(request), None)
+
+    def give_up(self) -> tuple[list[Noted], list[LiveRequest]]:
+        """For another uplink: what was sent and not answered, and what was about to be sent."""
         self.take_back(afresh=True)
         given, self._again = self._again, []
-        waiting = [self._unsent] if self._unsent is not None else []
+        unsent = [self._unsent] if self._unsent is not None else []
         self._unsent = None
-        while self._queue.qsize():
-            waiting.append(self._queue.take())
-        return given + [Noted(request) for request in waiting if not request.close and self._answers.wanted(request)]
+        return given, unsent
 
     def take_up(self, given: list[Noted]) -> None:
-        """Takes what another uplink has given up; the session knows of it."""
+        """Takes what another uplink has given up; the session knows of it already."""
         self._again += given
 
     @property
@@ -182,6 +189,7 @@ class Uplink:
                         await self._deliver(request, line)
                 except InvalidInput as error:
                     self._refuse(error, self._unsent)
+                self._known.pop(id(self._unsent), None)
                 self._unsent = None
 
     def note(self, request: LiveRequest, line: Line, sent: Sent = NOTHING) -> None:
@@ -245,7 +253,8 @@ class Uplink:
         if await self._retell(request, line, asks=True):
             self.note(request, line)
         else:
-            self.note(request, line, await self._upstream.send(request, line.connection))
+            media, event_id = await self._upstream.send(request, line.connection)
+            self.note(request, line, Sent(media, event_id or self._known.get(id(self._unsent))))
             if kind_of(request) is Kind.TURN:
                 self._conversation.typed(self._queue.waited_s)
         self._answers.sent(request)

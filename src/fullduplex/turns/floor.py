@@ -76,16 +76,18 @@ class Floor(Generic[T]):
                 return self._behind(speaker, _Entry(item, kind, seconds))
             return [Said(item, quiet=kind is Kind.INTERRUPTION)]
         passed = [Said(item, quiet=unheard and kind is Kind.INTERRUPTION)]
-        if kind is Kind.INTERRUPTION and self.holder is not None:
-            passed += self.hush()
-        if kind is Kind.SPEECH:
-            self.holder = speaker
-        elif kind is not Kind.OTHER:
+        held, self.holder = self.holder, speaker if kind is Kind.SPEECH else self.holder
+        if kind in (Kind.END, Kind.INTERRUPTION):
             self.holder = None
+        if kind is Kind.INTERRUPTION and held is not None:
+            passed += self.hush()
         return [*passed, *self._next()]
 
     def hush(self) -> list[Said[T]]:
-        """The user wants silence: no speech that waits is heard."""
+        """The user wants silence: neither the speech that waits is heard, nor the rest of what is being said."""
+        if self.holder is not None:
+            self._dropping.add(self.holder)
+            self.holder = None
         waiting, self._waiting = self._waiting, {}
         return [said for speaker, turn in waiting.items() for said in self._without_speech(speaker, turn)]
 

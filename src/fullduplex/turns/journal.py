@@ -127,6 +127,8 @@ class Journal:
         """`event`, and before it what it releases; nothing when it has to wait."""
         if event.output_transcription is not None:
             return self._transcript(event)
+        if self._said and event.author != "user" and event.branch != self._said[0].branch:
+            return [event]  # of an agent that works beside the one that speaks
         if event.get_function_calls() and not self.awaiting:
             self._said = []
             return [*self._take_earlier(), event]

@@ -196,6 +196,21 @@ async def test_a_function_of_the_arguments_decides_who_is_asked(amount: int) -> 
     assert paid == ([5] if amount == 5 else [])
 
 
+async def test_nobody_is_asked_about_a_call_that_cannot_run() -> None:
+    kit, paid = paying(require_confirmation=True, idempotency_key=lambda args: args["amount"])
+    assert "mandatory" in (await kit.call())["error"]
+    assert "amount" in (await kit.call(amount="much"))["error"]
+    assert paid == []
+
+
+async def test_nobody_is_asked_about_what_is_done_already() -> None:
+    kit, paid = paying(require_confirmation=True, idempotency_key=True)
+    await kit.call(amount=5)
+    assert await kit.decide(confirmed=True) == "paid 5"
+    assert await kit.call(amount=5) == {"result": "paid 5"}
+    assert paid == [5]
+
+
 async def test_a_decision_that_fails_keeps_the_tool_from_running(caplog: Any) -> None:
     def broken(amount: int) -> bool:
         raise RuntimeError("no")

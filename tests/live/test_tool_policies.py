@@ -18,7 +18,19 @@ from fullduplex.sessions import InMemorySessionService
 from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
 from fullduplex.tools import FunctionTool, LongRunningFunctionTool, ToolContext, exit_loop
 from fullduplex.types.config import Behavior, FunctionResponseScheduling
-from tests.live.kit import INTERRUPTED, TURN_COMPLETE, Call, audio, calls, clocked, settle, text, virtual
+from tests.live.kit import (
+    INTERRUPTED,
+    TURN_COMPLETE,
+    Call,
+    audio,
+    calls,
+    cancellation,
+    clocked,
+    handle,
+    settle,
+    text,
+    virtual,
+)
 
 
 def answers(connection: ScriptedConnection) -> list[types.FunctionResponse]:
@@ -411,3 +423,14 @@ async def test_a_late_result_is_kept_and_told_to_the_lines_that_follow(resumed: 
         n for n, part in enumerate(told) if part.function_response and "status" in part.function_response.response
     )
     assert told[late - 1].function_call.id == "c1", "an answer comes right after its call"
+
+
+@virtual
+async def test_a_call_that_was_taken_back_is_not_waited_for() -> None:
+    seen = Seen()
+    call = await Call.start(tools=[seen.tool()])
+    first = await call.play(calls(("c1", "work")), cancellation("c1"), TURN_COMPLETE, handle("h"))
+    first.lose()
+    second = await call.connection(2)
+    await call.end()
+    assert second.request.config.session_resumption.handle == "h", "which is not taken up while a tool is waited for"

@@ -170,33 +170,32 @@ class TooLate(TimeoutError):
 
 
 async def _run(ctx: InvocationContext, tool: BaseTool, args: dict[str, Any], context: ToolContext, start: Run) -> Any:
-    """What `start()` gives: if the user agrees, if it was not done before, and if it is done in time."""
-    if context.tool_confirmation is None and await tool.needs_confirmation(args, context):
-        context.request_confirmation(hint=f"Allow the call of `{tool.name}()`?")
-        return None
-    key = None if tool.is_streaming else tool.key_of(args)
+    """What `start()` gives: if it was not done before, if the user agrees, and if it is done in time."""
+    key = context.idempotency_key = None if tool.is_streaming else tool.key_of(args)
     if key is not None:
-        context.idempotency_key = key
         earlier = earlier_answer(ctx.session.events, tool.name, lambda args: tool.key_of(args) == key)
         if earlier is not None:
             return earlier
-    elif tool.deadline_s is None:
-        return await start()
-    work = functools.partial(attempt, start)
-    outcome: Outcome = await _in_time(
-        tool,
-        work()
-        if key is None
-        else ctx.once.run(
-            (tool.name, key),
-            work,
-            succeeded=lambda outcome: not (outcome.error or is_failure(outcome.result) or context.awaits_user),
-            stoppable=not tool.takes_thread,
-        ),
-    )
+    if context.tool_confirmation is None and await tool.needs_confirmation(args, context):
+        context.request_confirmation(hint=f"Allow the call of `{tool.name}()`?")
+        return None
+    outcome = await _in_time(tool, _once(ctx, tool, context, start))
     if outcome.error is not None:
         raise outcome.error
     return outcome.result
+
+
+async def _once(ctx: InvocationContext, tool: BaseTool, context: ToolContext, start: Run) -> Outcome:
+    work = functools.partial(attempt, start)
+    if context.idempotency_key is None:
+        return await work()
+    outcome: Outcome = await ctx.once.run(
+        (tool.name, context.idempotency_key),
+        work,
+        succeeded=lambda outcome: not (outcome.error or is_failure(outcome.result) or context.awaits_user),
+        stoppable=not tool.takes_thread,
+    )
+    return outcome
 
 
 async def _in_time(tool: BaseTool, work: Coroutine[Any, Any, Outcome]) -> Outcome:

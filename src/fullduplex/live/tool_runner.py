@@ -106,6 +106,7 @@ class ToolRunner:
     def cancel(self, call_ids: list[str]) -> None:
         """Stops tools whose answers the model no longer wants; nothing is sent for them."""
         stopped, complete = self._ledger.cancelled(call_ids)
+        self._blocking.difference_update(stopped)
         for call_id in stopped:
             if task := self._tasks.get(call_id):
                 task.cancel()

@@ -28,7 +28,7 @@ def as_response(result: Any, name: str) -> dict[str, Any]:
 
 def is_failure(result: Any) -> bool:
     """Whether a tool's result says that it did not do what was asked."""
-    return isinstance(result, dict) and "error" in result
+    return isinstance(result, dict) and bool(result.get("error"))
 
 
 def merged(actions: Iterable[EventActions]) -> EventActions:

@@ -40,6 +40,14 @@ class Arguments:
             )
         return {key: self._one(key, args[key]) for key in self._parameters if key in args}
 
+    def fit(self, args: dict[str, Any]) -> bool:
+        """Whether the function can be called with `args`."""
+        try:
+            self.read(args)
+        except InvalidInput:
+            return False
+        return True
+
     def _one(self, key: str, value: Any) -> Any:
         if value is None and self._parameters[key].default is None:
             return None

@@ -124,9 +124,14 @@ class FunctionTool(BaseTool):
             await values.aclose()
 
     async def needs_confirmation(self, args: dict[str, Any], tool_context: ToolContext) -> bool:
-        """See `BaseTool`. A function that decides gets those of the arguments, and the context, that it names."""
+        """See `BaseTool`. A function that decides gets the arguments, and the context, that it names.
+
+        Nobody is asked about arguments with which the tool does not run.
+        """
+        if not (self._require_confirmation and self._arguments.fit(args)):
+            return False
         if not callable(self._require_confirmation):
-            return self._require_confirmation
+            return True
         given = self._given(args, tool_context)
         names = inspect.signature(self._require_confirmation).parameters
         if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in names.values()):
@@ -135,8 +140,8 @@ class FunctionTool(BaseTool):
         return bool(await decided if inspect.isawaitable(decided) else decided)
 
     def key_of(self, args: dict[str, Any]) -> str | None:
-        """See `BaseTool`."""
-        if self._idempotency_key is None:
+        """See `BaseTool`. There is none for arguments with which the tool does not run."""
+        if self._idempotency_key is None or not self._arguments.fit(args):
             return None
         if callable(self._idempotency_key):
             return str(self._idempotency_key(args))

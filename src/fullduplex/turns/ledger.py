@@ -113,7 +113,7 @@ def earlier_answer(events: Iterable[Event], name: str, is_same: Callable[[dict[s
         answer.id: answer.response
         for event in events
         for answer in event.get_function_responses()
-        if answer.name == name and answer.response is not None and "error" not in answer.response
+        if answer.name == name and answer.response is not None and not answer.response.get("error")
     }
     calls = (call for event in events for call in event.get_function_calls()) if done else ()
     same = (call.id for call in calls if call.id in done and call.name == name and is_same(call.args or {}))

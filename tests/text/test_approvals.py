@@ -115,8 +115,10 @@ async def test_a_request_is_answered_once() -> None:
     await chat.say("pay Ada")
     [asked] = requests(chat)
     await chat.say(says(asked, confirmed=True))
-    with pytest.raises(InvalidInput, match="waits for an answer"):
-        await chat.say(says(asked, confirmed=True))
+    nameless = types.FunctionCall(id=asked.id)
+    for again in (asked, nameless, types.FunctionCall(id="adk-1", name=CONFIRMATION)):
+        with pytest.raises(InvalidInput, match="waits for an answer"):
+            await chat.say(says(again, confirmed=True))
     assert DONE == ["Ada"]
 
 

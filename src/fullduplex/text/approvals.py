@@ -27,9 +27,10 @@ class Decision(NamedTuple):
 
 def check(events: Sequence[Event], message: Content) -> None:
     """Raises `InvalidInput` for an answer in `message` to a request that does not wait for one."""
+    asked = {call.id for event in events for call in event.get_function_calls() if call.name in REQUESTS}
     waiting = open_requests(events)
     for answer in _answers(message):
-        if answer.name in REQUESTS and answer.id not in waiting:
+        if (answer.name in REQUESTS or answer.id in asked) and answer.id not in waiting:
             raise InvalidInput(
                 f"no request {answer.id} waits for an answer", code="invalid_content", field="new_message.parts"
             )

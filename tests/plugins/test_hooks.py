@@ -126,6 +126,67 @@ async def test_a_run_that_fails_is_told_of_and_raises_what_ended_it() -> None:
     assert pager.trace[-1] == "run error closed with 1008"
 
 
+# -- around an agent --------------------------------------------------------------------------------------------------
+
+
+class Doorman(BasePlugin):
+    """Says something before and after an agent's part, if it is told to."""
+
+    def __init__(self, before: str = "", after: str = "") -> None:
+        super().__init__("doorman")
+        self.before = before
+        self.after = after
+        self.trace: list[str] = []
+
+    async def before_agent_callback(self, *, agent: Any, callback_context: Any) -> types.Content | None:
+        self.trace.append(f"before {agent.name}")
+        callback_context.state["seen"] = True
+        return words(self.before) if self.before else None
+
+    async def after_agent_callback(self, *, agent: Any, callback_context: Any) -> types.Content | None:
+        self.trace.append(f"after {agent.name}")
+        return words(self.after) if self.after else None
+
+
+@pytest.mark.spec(137)
+@virtual
+async def test_content_of_a_plugin_stands_in_the_place_of_the_agent() -> None:
+    def never(**arguments: Any) -> None:
+        raise AssertionError("the plugin has answered")
+
+    doorman = Doorman(before="We are closed.")
+    call = await call_with(doorman, before_agent_callback=never, after_agent_callback=never)
+    await call.reader
+    assert call.short == [":We are closed. state{'seen': True}"]
+    assert [event.author for event in call.events] == ["guide"]
+    assert await call.saved_short() == call.short
+    assert model_of(call).connections == []
+    assert doorman.trace == ["before guide"]
+
+
+@pytest.mark.spec(137)
+@virtual
+async def test_content_of_a_plugin_is_said_behind_the_agent() -> None:
+    def never(**arguments: Any) -> None:
+        raise AssertionError("the plugin has answered")
+
+    call = await call_with(Doorman(after="Goodbye."), after_agent_callback=never)
+    await call.play(text("Hi"), TURN_COMPLETE)
+    assert await call.end() == ["state{'seen': True}", "P:Hi", "M:Hi", "end", ":Goodbye."]
+    assert (await call.saved_short())[-1] == ":Goodbye."
+
+
+@pytest.mark.spec(150)
+@virtual
+async def test_of_a_cancelled_run_the_plugin_is_told_once() -> None:
+    doorman = Doorman(after="Goodbye.")
+    call = await call_with(doorman)
+    await call.play(text("Hi"))
+    call.reader.cancel()
+    await asyncio.wait([call.reader])
+    assert doorman.trace == ["before guide", "after guide"]
+
+
 # -- events -----------------------------------------------------------------------------------------------------------
 
 

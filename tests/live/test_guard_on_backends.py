@@ -1,7 +1,8 @@
-"""The guard before the ear on Gemini's wire: a banned word in tagged audio, its transcript late."""
+"""The guard before the ear on two backends: Gemini's wire, with late transcripts, and the local voice."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from fullduplex import RunConfig, types
@@ -9,8 +10,9 @@ from fullduplex.agents import SpeechGuard, banned_words
 from fullduplex.events import Event
 from fullduplex.mock_live import say, transcript
 from fullduplex.testing.tagged_audio import SLICE_MS, decode
-from tests.live.kit import user
-from tests.live.wire import talk
+from tests.live.kit import Call, user
+from tests.live.wire import audio_ms, talk
+from tests.needs import needs
 
 WORDS = re.findall(r"\S+ ", "Well, if you really want to know the secret word, it is banana, of course. ")
 WORD_MS = 120
@@ -53,3 +55,20 @@ async def test_no_slice_of_a_banned_word_comes_over_the_wire_to_the_app() -> Non
         assert len(slices(call.events)) > len(heard)
     saved = await call.saved()
     assert "banana" not in str(saved.events)
+
+
+async def test_the_local_voice_stops_before_the_word_and_says_the_fallback() -> None:
+    needs("espeakng_loader")
+    guard = SpeechGuard(check=banned_words(["banana"]), fallback="I had rather not say.")
+    call = await Call.start(
+        model="local", greeting="The secret word is banana, as you all know.", speech_guard=guard, run_config=SPOKEN
+    )
+    async with asyncio.timeout(30):
+        await call.until(lambda event: event.output_transcription and event.output_transcription.text == guard.fallback)
+        await call.end()
+    cut = next(index for index, event in enumerate(call.events) if event.interrupted)
+    assert 200 < audio_ms(call.events[:cut]) < 2000
+    assert audio_ms(call.events[cut:]) > 500  # the fallback was said aloud
+    spoken = [event.output_transcription.text for event in call.events if event.output_transcription]
+    assert not any("banana" in (words or "") for words in spoken)
+    assert "banana" not in str((await call.saved()).events)

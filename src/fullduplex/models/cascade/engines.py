@@ -73,14 +73,15 @@ class Engines:
         """A recogniser of the sentences that a router knows; `EngineUnavailable` when the package is missing."""
         return self._pool.recognizer(router)
 
-    async def prewarm(self, tools: Sequence[Tool] = ()) -> None:
-        """Starts engines and builds the language model of these tools, so that the first turn need not wait.
+    async def prewarm(self, tools: Sequence[Tool] = (), agents: Mapping[str, str] | None = None) -> None:
+        """Starts engines and builds the language model of these tools, so that the first turn need not wait. `agents`
+        are those that the conversation can be handed to, each with its description.
 
         What is not installed is left out silently: a connection that needs it will say so.
         """
         declarations = [d for tool in tools for d in tool.function_declarations or ()]
         searches = any(tool.google_search is not None for tool in tools)
-        router = self.router(declarations, search=searches)
+        router = self.router(declarations, search=searches, agents=agents)
         try:
             await self.synthesizer().speak("Hello.", "")
         except EngineUnavailable:
@@ -127,9 +128,9 @@ def shared_engines() -> Engines:
     return _shared
 
 
-async def prewarm(tools: Sequence[Tool] = ()) -> None:
+async def prewarm(tools: Sequence[Tool] = (), agents: Mapping[str, str] | None = None) -> None:
     """Prepares the shared engines for an agent's tools; meant to run in the background when a server starts."""
-    await shared_engines().prewarm(tools)
+    await shared_engines().prewarm(tools, agents)
 
 
 async def aclose() -> None:

@@ -68,7 +68,9 @@ async def test_an_event_that_a_tool_yields_is_for_the_app_alone() -> None:
 
     chat = Chat(call("watch"), "Done.", tools=[watch])
     await chat.say(run_config=SSE)
-    assert [event.custom_metadata for event in chat.events if event.author == "watch"] == [{"level": 3}]
+    [told] = [event for event in chat.events if event.author == "watch"]
+    assert told.custom_metadata == {"level": 3}
+    assert told.invocation_id == chat.events[0].invocation_id
     assert all(event.author != "watch" for event in (await chat.saved()).events)
 
 

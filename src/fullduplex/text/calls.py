@@ -97,6 +97,8 @@ class Tools:
         """An update as the app sees it; no session keeps it."""
         if isinstance(update, Event):
             update.partial = True
+            update.author = update.author or self._ctx.agent_name
+            update.invocation_id = update.invocation_id or self._ctx.invocation_id
             return update
         return self._event(content=Content(role="user", parts=[Part(function_response=update)]), partial=True)
 

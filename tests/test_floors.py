@@ -22,7 +22,7 @@ FLOORS = [
     {"tools"},
     {"models"},
     {"sessions", "artifacts", "memory"},
-    {"google_login"},
+    {"google_login", "per_loop"},
     {"requests"},
     {"turns"},
     {"events"},

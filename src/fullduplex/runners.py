@@ -193,8 +193,7 @@ class Runner:
                 new_message=new_message,
                 state_delta=state_delta,
                 run_config=run_config,
-            ),
-            finish=self._text_engine.close,
+            )
         )
 
     async def run_debug(

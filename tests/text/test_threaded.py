@@ -62,15 +62,12 @@ def test_nothing_is_made_before_it_is_asked_for() -> None:
             made.append(number)
             yield number
 
-    async def finish() -> None:
-        made.append(-1)
-
-    stream = read(numbers, finish)
+    stream = read(numbers)
     assert made == []
     assert next(stream) == 0
     assert made == [0]
     assert list(stream) == [1, 2]
-    assert made == [0, 1, 2, -1]
+    assert made == [0, 1, 2]
 
 
 def threads() -> list[str]:

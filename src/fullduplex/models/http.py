@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from fullduplex.errors import ModelError
 from fullduplex.models import http_failures
 from fullduplex.models.sse import SseReader
+from fullduplex.per_loop import PerLoop
 
 if TYPE_CHECKING:
     import httpx
@@ -69,8 +70,8 @@ class HttpClient:
     def __init__(self, *, timeout: float = 300.0, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._timeout = timeout
         self._sleep = sleep
-        self._client: httpx.AsyncClient | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._certificates: ssl.SSLContext | None = None
+        self._clients = PerLoop(self._new_client, lambda client: client.aclose())
 
     @asynccontextmanager
     async def post(self, call: Call) -> AsyncIterator[Reply]:
@@ -88,10 +89,8 @@ class HttpClient:
                 await response.aclose()
 
     async def close(self) -> None:
-        """Closes the kept connections."""
-        client, self._client = self._client, None
-        if client is not None and self._loop is asyncio.get_running_loop():
-            await client.aclose()
+        """Closes the connections that the running loop has opened."""
+        await self._clients.close()
 
     async def _ask(self, client: httpx.AsyncClient, call: Call) -> httpx.Response:
         retries = 0
@@ -111,19 +110,22 @@ class HttpClient:
             retries += 1
 
     async def _ready(self) -> httpx.AsyncClient:
-        loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:  # connections belong to the loop that opened them
-            # Off the loop, because loading the library and reading all roots takes a while.
-            client = await asyncio.to_thread(self._new_client)
-            if self._client is None or self._loop is not loop:
-                self._client, self._loop = client, loop
-        return self._client
+        if self._certificates is None:  # off the loop, because loading the library and reading all roots takes a while
+            self._certificates = await asyncio.to_thread(_load)
+        return await self._clients.here()
 
     def _new_client(self) -> httpx.AsyncClient:
         import httpx
 
+        assert self._certificates is not None
         timeout = httpx.Timeout(self._timeout, connect=min(CONNECT_TIMEOUT_S, self._timeout), pool=None)
-        return httpx.AsyncClient(timeout=timeout)
+        return httpx.AsyncClient(timeout=timeout, verify=self._certificates)
+
+
+def _load() -> ssl.SSLContext:
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import msgspec
 
 from fullduplex.errors import InvalidConfig, ModelError, StoreUnavailable
 from fullduplex.google_login import GoogleCredentials, Login, default_login
-from fullduplex.sessions.per_loop import PerLoop
+from fullduplex.per_loop import PerLoop
 
 if TYPE_CHECKING:
     import httpx

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from fullduplex.errors import InvalidConfig, StoreUnavailable
-from fullduplex.sessions.per_loop import PerLoop
+from fullduplex.per_loop import PerLoop
 
 TEXT = sa.Text().with_variant(LONGTEXT(), "mysql", "mariadb")
 # Where text is compared loosely by default, `café` and `cafe` would be one word.

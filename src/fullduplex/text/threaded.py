@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
-def read(stream: Callable[[], AsyncGenerator[T, None]], finish: Callable[[], Awaitable[None]]) -> Generator[T]:
+def read(stream: Callable[[], AsyncGenerator[T, None]]) -> Generator[T]:
     """The items of `stream()`, each made when it is asked for; raises what it raises.
 
-    `finish` runs in the stream's loop when it is over. A generator that is closed early cancels the stream, and
-    returns when that has ended.
+    A generator that is closed early cancels the stream, and returns when that has ended.
     """
-    reader = _Reader(stream, finish)
+    reader = _Reader(stream)
     thread = threading.Thread(target=reader.run, name="text run", daemon=True)
     thread.start()
     try:
@@ -38,10 +37,9 @@ class _End:
 
 
 class _Reader(Generic[T]):
-    def __init__(self, stream: Callable[[], AsyncGenerator[T, None]], finish: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, stream: Callable[[], AsyncGenerator[T, None]]) -> None:
         self.items: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
         self._stream = stream
-        self._finish = finish
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._taken = asyncio.Event()
@@ -67,14 +65,11 @@ class _Reader(Generic[T]):
     async def _read(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
-        try:
-            async with aclosing(self._stream()) as items:
-                async for item in items:
-                    self._taken.clear()
-                    self.items.put(item)
-                    await self._taken.wait()
-        finally:
-            await self._finish()
+        async with aclosing(self._stream()) as items:
+            async for item in items:
+                self._taken.clear()
+                self.items.put(item)
+                await self._taken.wait()
 
     def _tell(self, what: Callable[[], object]) -> None:
         try:

@@ -17,6 +17,7 @@ from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
 from fullduplex.tools import ToolContext
 from fullduplex.types.live import LiveServerMessage
 from tests.live.kit import (
+    GO_AWAY,
     TURN_COMPLETE,
     Call,
     audio,
@@ -584,3 +585,73 @@ async def test_plugins_are_told_of_every_agent_whose_part_fails() -> None:
         await call.reader
     assert watch.failed == ["helper: MissingVariable", "root: MissingVariable"]
     assert second.connections == []
+
+
+# -- trouble on the way -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+@pytest.mark.parametrize("trouble", ["lost", "sent away"])
+@virtual
+async def test_a_line_that_fails_while_the_call_is_answered_costs_nothing(trouble: str, allowed: bool) -> None:
+    async def slow(tool: Any, args: Any, tool_context: ToolContext) -> dict[str, str] | None:
+        await asyncio.sleep(1)
+        return None if allowed else {"error": "not now"}
+
+    root, first, second = pair()
+    root.before_tool_callback = slow
+    call = await Call.start(runner=on(root), model=first)
+    call.queue.send_content(user("a refund"))
+    await settle()
+    connection = await call.play(to("helper"))
+    for blob in speech(0, 10):
+        call.queue.send_realtime(blob)
+    connection.lose() if trouble == "lost" else connection.say(GO_AWAY)
+    await asyncio.sleep(5)
+    if allowed:
+        helper = second.connections[0]
+        assert told(helper)[0][1][0] == "a refund"
+        assert slices(helper) == list(range(20))
+        assert all(connection.closed for connection in first.connections)
+    else:
+        heard_by = [slices(connection) for connection in first.connections]
+        assert [numbers for numbers in heard_by if numbers][-1] == list(range(20))
+        assert second.connections[0].closed
+    assert await call.end()
+
+
+@virtual
+async def test_a_run_that_is_closed_while_the_call_is_answered_ends() -> None:
+    async def slow(tool: Any, args: Any, tool_context: ToolContext) -> None:
+        await asyncio.sleep(1)
+
+    root, _, second = pair()
+    root.before_tool_callback = slow
+    call = await Call.start(runner=on(root), model=root.model)
+    await call.play(to("helper"))
+    call.queue.send_content(user("last words"))
+    await call.end()
+    said_to = [
+        words.text for model in (root.model, second) for c in model.connections for k, words in c.sent if k == "content"
+    ]
+    assert said_to == ["last words"]
+
+
+@virtual
+async def test_what_a_message_calls_besides_is_answered_before_the_agent_leaves() -> None:
+    async def look(tool_context: ToolContext) -> str:
+        """Looks."""
+        await asyncio.sleep(0.3)
+        tool_context.state["seen"] = "rain"
+        return "rain"
+
+    root, _, second = pair(instruction="It is {seen?}.")
+    root.tools = [look]
+    call = await Call.start(runner=on(root), model=root.model)
+    await call.play(calls(("l1", "look"), ("t1", "transfer_to_agent", {"agent_name": "helper"})))
+    helper = await second.opened()
+    await settle()
+    assert call.short == ["call-l1 call-t1", "answer-l1 answer-t1 state{'seen': 'rain'}"]
+    assert helper.request.system_instruction.startswith("It is rain.")
+    assert len(second.connections) == 1
+    await call.end()

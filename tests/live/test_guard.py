@@ -446,13 +446,11 @@ async def test_handles_are_kept_behind_what_they_cover() -> None:
     assert await call.saved_short() == ["M-out:Hello", "end", "handle"]
 
 
-# -- backends that tell words first, or their times -------------------------------------------------------------------
+# -- what backends can do ---------------------------------------------------------------------------------------------
 
 
 class Eloquent(ScriptedModel):
-    """A backend that tells every word before its sound, and says what it is told to."""
-
-    words_first = True
+    """A backend that falls silent when it is told to, and says what it is told to."""
 
     class Connection(ScriptedConnection):
         """Says what it is told to."""
@@ -471,22 +469,9 @@ class Eloquent(ScriptedModel):
 
 
 @virtual
-async def test_where_words_come_first_no_sound_waits() -> None:
-    call = await Call.start(model=Eloquent(), speech_guard=guard(hold_ms=400))
-    await call.play(said("Hello "), voice(0, 2), said("there"), voice(2, 2))
-    assert call.short == ["P-out:Hello ", "audio", "P-out:there", "audio"]
-    connection = await call.connection()
-    for message in (said(" banana"), voice(4, 2)):
-        connection.say(message)
-    await settle()
-    await call.end()
-    assert slices(call.events) == [0, 1, 2, 3, 900, 901]
-
-
-@virtual
 async def test_a_backend_that_can_says_the_fallback_aloud() -> None:
     call = await Call.start(model=Eloquent(), speech_guard=guard(fallback="No banana today."))
-    connection = await call.play(said("A banana "))
+    connection = await call.play(voice(0, 2), said("A banana "))
     shown = await call.end()
     assert shown == [
         "interrupted",
@@ -497,7 +482,18 @@ async def test_a_backend_that_can_says_the_fallback_aloud() -> None:
         "M-out:No banana today.",
         "end",
     ]
+    assert slices(call.events) == [900, 901]
     assert [kind for kind, _ in connection.sent] == ["interrupt"]
+
+
+@virtual
+async def test_where_words_come_before_their_sound_the_sound_is_not_heard() -> None:
+    call = await Call.start(speech_guard=guard(hold_ms=100))
+    await call.play(said("A banana "))
+    await call.play(voice(0, 20), said("split"), TURN_COMPLETE)
+    await call.play(voice(50, 2), said("Sorry?"), TURN_COMPLETE)
+    await call.end()
+    assert slices(call.events) == [50, 51]
 
 
 @virtual

@@ -32,16 +32,14 @@ class Guard:
     """The guard of one agent's part of a run.
 
     `show` takes what has passed, with the time; `now` gives the conversation's time. `stop` is called when an answer is
-    to be silenced (True: its sound is still to come), and `instead` with what is to be said in its place. `words_first`
-    says that the backend tells every word before its sound, so that no sound need wait. `tell` takes what went wrong,
-    `fail` what ends the run.
+    to be silenced (True: its sound is still to come), and `instead` with what is to be said in its place. `tell` takes
+    what went wrong, `fail` what ends the run.
     """
 
     def __init__(
         self,
         options: SpeechGuard,
         *,
-        words_first: bool,
         show: Callable[[Event, float], None],
         now: Callable[[], float],
         stop: Callable[[bool], None],
@@ -50,15 +48,14 @@ class Guard:
         fail: Callable[[FullduplexError], None],
     ) -> None:
         self._options = options
-        self._words_first = words_first
         self._show = show
         self._now = now
         self._stop = stop
         self._instead = instead
         self._tell = tell
         self._fail = fail
-        strict_s = options.deadline_ms / 1000 if options.strict and not words_first else None
-        self._held: HoldBack[Step] = HoldBack(0.0 if words_first else options.hold_ms / 1000, strict_s=strict_s)
+        strict_s = options.deadline_ms / 1000 if options.strict else None
+        self._held: HoldBack[Step] = HoldBack(options.hold_ms / 1000, strict_s=strict_s)
         self._answer = AnswerText()
         self._number = 0
         self._turn = 0
@@ -162,7 +159,7 @@ class Guard:
                     self._held.passed(number)
                     self._let_go(self._now())
                 else:
-                    self._block(verdict, to_come=self._words_first and turn == self._turn)
+                    self._block(verdict, to_come=turn == self._turn and not self._held.holds_audio)
 
     async def _verdict(self, text: str) -> Verdict:
         if any(own.startswith(text.strip()) for own in (self._fallback, self._options.fallback)):

@@ -47,7 +47,6 @@ class Part:
     ) -> None:
         self._ctx = ctx
         self._agent = agent
-        self._model = model
         self._channel = channel
         self._wiring = wiring
         self._setup = setup
@@ -160,7 +159,6 @@ class Part:
         conversation = self._channel.conversation
         return Guard(
             options,
-            words_first=self._model.words_first,
             show=conversation.deliver,
             now=conversation.now,
             stop=self._supervisor.silence.fall,

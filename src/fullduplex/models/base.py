@@ -138,8 +138,6 @@ class LiveModel(ABC):
 
     model: str
     speech_config: SpeechConfig | None = None
-    words_first: bool = False
-    """Whether each word of the output transcription comes before its sound."""
 
     @abstractmethod
     def connect(self, request: ConnectRequest) -> AbstractAsyncContextManager[LiveConnection]:

@@ -55,7 +55,7 @@ class HoldBack(Generic[T]):
     """
 
     def __init__(self, hold_s: float, *, strict_s: float | None = None) -> None:
-        self._hold_s = hold_s + SLACK_S if hold_s else 0.0
+        self._hold_s = hold_s + SLACK_S
         self._strict_s = strict_s
         self._held: deque[_Held[T]] = deque()
         self._pending: deque[_Pending] = deque()
@@ -68,6 +68,11 @@ class HoldBack(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._held)
+
+    @property
+    def holds_audio(self) -> bool:
+        """Whether any sound is held."""
+        return any(held.kind is Kind.AUDIO for held in self._held)
 
     @property
     def sent(self) -> float:

@@ -69,7 +69,6 @@ class Cascade(LiveModel):
         engines: Engines | None = None,
     ) -> None:
         self.model = model
-        self.words_first = True
         self.speech_config = None if speech_config is None else SpeechConfig.model_validate(speech_config)
         self._engines = engines
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fullduplex import Agent, Runner, types
+from fullduplex import Agent, RunConfig, Runner, types
 from fullduplex.agents.base import BaseAgent
 from fullduplex.plugins import BasePlugin
 from fullduplex.sessions import InMemorySessionService
@@ -24,6 +24,7 @@ from tests.live.kit import (
     calls,
     cancellation,
     clocked,
+    handle,
     heard,
     pcm,
     said,
@@ -396,6 +397,24 @@ async def test_the_next_run_goes_on_with_the_agent_that_has_the_conversation() -
     assert [content.role for content in connection.request.history] == ["user", "user", "model"]
     await again.end()
     assert len(first.connections) == 1
+
+
+@virtual
+async def test_a_handle_is_of_use_only_to_the_agent_that_it_was_issued_to() -> None:
+    root, first, second = pair()
+    runner = on(root)
+    resuming = RunConfig(session_resumption={})
+    call = await Call.start(runner=runner, model=first, run_config=resuming)
+    await call.play(handle("root-1"), to("helper"))
+    (await second.opened()).say(text("Here."))
+    await settle()
+    await call.end()
+    for name, expected in (("root-1", None), ("stored elsewhere", "stored elsewhere")):
+        config = RunConfig(session_resumption={"handle": name})
+        again = await Call.start(runner=runner, model=second, session=await call.saved(), run_config=config)
+        connection = await second.opened(len(second.connections) + 1)
+        await again.end()
+        assert connection.request.config.session_resumption.handle == expected
 
 
 @virtual

@@ -15,6 +15,7 @@ from fullduplex.models.text import LlmRequest
 from fullduplex.sessions import Session
 from fullduplex.tools.base import BaseTool
 from fullduplex.tools.declared import declared
+from fullduplex.turns.quoting import is_others
 from fullduplex.types.config import GenerateContentConfig, LiveConnectConfig, Modality, SessionResumptionConfig
 from fullduplex.types.content import Content
 
@@ -90,12 +91,20 @@ class Setup:
         return LlmRequest(model=self._model, system_instruction=self._system_instruction, tools=list(self._tools))
 
     def handle(self, session: Session) -> Handle | None:
-        """The handle that the run was given; it covers the session up to where it was issued, or to its present end."""
+        """The handle that the run was given; it covers the session up to where it was issued, or to its present end.
+
+        None, too, when it was issued to another agent: its model would go on in that one's place.
+        """
         resumption = self._config.session_resumption
         if resumption is None or resumption.handle is None:
             return None
-        issued = (event.id for event in reversed(session.events) if _issues(event, resumption.handle))
-        return Handle(resumption.handle, next(issued, session.events[-1].id if session.events else ""))
+        issued = next((event for event in reversed(session.events) if _issues(event, resumption.handle)), None)
+        if issued is None:
+            return Handle(resumption.handle, session.events[-1].id if session.events else "")
+        if is_others(issued, self.reader.agent or ""):
+            logger.info("the handle was issued to agent %s: the model is told the session instead", issued.author)
+            return None
+        return Handle(resumption.handle, issued.id)
 
     def request(self, session: Session, handle: Handle | None, *, first: bool) -> ConnectRequest:
         """For the next connection, from `handle` if there is one. The first one without is told the session at once,

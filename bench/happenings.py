@@ -25,6 +25,7 @@ NEXT_WORDS = b'{"serverContent":{"outputTranscription":{"text":"Then let us spea
 GO_AWAY = b'{"goAway":{"timeLeft":"2s"}}'
 LATECOMERS_S = 6.0
 TURN_CHUNKS = 50
+SECOND_CHUNKS = 25
 _NO_LINGER = struct.pack("ii", 1, 0)
 _CHUNK_NS = int(CHUNK_S * 1e9)
 
@@ -108,8 +109,9 @@ class Change(Happening):
     """One line is left for another, of which the user should hear nothing.
 
     `dry` is how long a player without any reserve would have run dry: the time between two chunks less the 40 ms that
-    the first of them plays. `calm` is the same of all chunks that came while nothing happened, for comparison. `input`
-    is how long the model got nothing of the user's, less 40 ms.
+    the first of them plays; the longest that the session met until its next line spoke. `calm`, for comparison, is the
+    longest of every second in which nothing happened to a session. `input` is how long the model got nothing of the
+    user's, less 40 ms.
     """
 
     turn_chunks = TURN_CHUNKS
@@ -120,6 +122,7 @@ class Change(Happening):
         self._shown_at: dict[int, int] = {}
         self._heard_at: dict[int, int] = {}
         self._worst: dict[int, int] = {}
+        self._seconds: dict[int, list[int]] = {}
         self._dry, self._calm, self._input, self._back = (array("q") for _ in range(4))
 
     def heard(self, client: Client, side: MockSide) -> None:
@@ -137,8 +140,13 @@ class Change(Happening):
         self._shown_at[number] = now
         dry = max(0, now - before - _CHUNK_NS)
         if number not in self.open:
-            self._calm.append(dry)
+            second = self._seconds.setdefault(number, [])
+            second.append(dry)
+            if len(second) == SECOND_CHUNKS:
+                self._calm.append(max(second))
+                second.clear()
             return
+        self._seconds.pop(number, None)
         self._worst[number] = max(dry, self._worst.get(number, 0))
         if sequence == 0:
             self._back.append(now - self.open.pop(number))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import cProfile
+import gc
 import importlib.metadata
 import json
 import os
@@ -106,6 +107,9 @@ def main(serve: Callable[[str], Awaitable[int]], packages: Sequence[str], note: 
 
 async def _live(serve: Callable[[str], Awaitable[int]], mock: str, packages: Sequence[str], note: str) -> None:
     port = await serve(mock)
+    # As servers do: what was imported stays, and the collector need not stop the calls to go through it.
+    gc.collect()
+    gc.freeze()
     versions = {name: importlib.metadata.version(name) for name in packages}
     announcement: dict[str, Any] = {"port": port, "pid": os.getpid(), "versions": versions, "note": note}
     print(json.dumps(announcement), flush=True)

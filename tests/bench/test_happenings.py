@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,22 @@ def test_silence_is_what_the_chunk_before_does_not_cover(happenings: Any) -> Non
     seen = change(happenings, [(1000, 11), (1040, 12), (1180, 0), (1220, 1)])
     assert seen["dry"]["max_ms"] == pytest.approx(100)
     assert seen["back"]["max_ms"] == pytest.approx(130)
-    assert seen["calm"]["max_ms"] == 0
     assert seen["missing"] == 0
 
 
 def test_a_change_is_over_with_the_first_chunk_of_the_next_line(happenings: Any) -> None:
     seen = change(happenings, [(1000, 11), (1040, 12), (1085, 13), (1125, 0), (1225, 1)])
     assert seen["dry"]["max_ms"] == pytest.approx(5)
-    assert seen["calm"]["max_ms"] == pytest.approx(60)
+
+
+def test_beside_a_change_stands_the_worst_of_each_second_without_one(happenings: Any) -> None:
+    before = [(float(at), 0) for at in range(0, 1040, 40)]
+    struck = [(1060, 26), (1200, 0)]
+    after = [(1200 + 43 * number, number) for number in range(1, 25)]
+    assert change(happenings, [*before[:24], *struck, *after])["calm"]["max_ms"] == math.inf  # no second is whole
+    assert change(happenings, [*before, *struck, *after])["calm"]["max_ms"] == 0
+    seen = change(happenings, [*before, *struck, *after, (2302, 25)])
+    assert seen["calm"]["max_ms"] == pytest.approx(30)
 
 
 def test_who_never_hears_of_the_next_line_is_missing(happenings: Any) -> None:
@@ -92,6 +101,14 @@ def test_go_away_passes_when_nobody_is_silent_for_long(report: Any, dry_ms: floa
     interruption, cut, go_away = report.bars(results("go_away", measured))
     assert go_away.verdict == verdict
     assert interruption.verdict == cut.verdict == "not measured"
+
+
+def test_go_away_passes_when_a_second_without_a_change_is_no_better(report: Any) -> None:
+    measured = {name: silence(25.0) for name in ("calm", "input", "back")} | {"struck": 50, "missing": 0}
+    assert report.bars(results("go_away", measured | {"dry": silence(24.0)}))[2].verdict == "PASS"
+    bar = report.bars(results("go_away", measured | {"dry": silence(26.0)}))[2]
+    assert bar.verdict == "FAIL"
+    assert "without one: 25.0 ms" in bar.measured
 
 
 @pytest.mark.parametrize(("ms", "missing", "verdict"), [(9.0, 0, "PASS"), (10.0, 0, "FAIL"), (9.0, 1, "FAIL")])

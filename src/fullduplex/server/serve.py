@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -92,7 +93,16 @@ def serve(
     on_started: Callable[[], None] | None = None,
 ) -> None:
     """Serves until SIGTERM or Ctrl-C, and returns when the calls are closed and the helper processes have ended."""
-    server = LiveServer(uvicorn_config(app, settings), on_started=on_started, on_stopping=app.state.host.stop)
+
+    def started() -> None:
+        # What has been imported stays. If the collector went through it again and again, every voice would pause for
+        # 60 ms meanwhile.
+        gc.collect()
+        gc.freeze()
+        if on_started is not None:
+            on_started()
+
+    server = LiveServer(uvicorn_config(app, settings), on_started=started, on_stopping=app.state.host.stop)
     # uvicorn repeats the signal when it is done; without a handler that would end the process before it has cleaned up.
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:

@@ -6,6 +6,7 @@ chunks cut in two wait for their other half, and the resampler keeps its state. 
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Callable
@@ -20,6 +21,17 @@ logger = logging.getLogger(__name__)
 
 _REMEMBERED = 64
 _NATIVE_BYTES = NATIVE.frame_bytes
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _is_plain(mime_type: str | None) -> bool | None:
+    """Whether audio of this type needs no conversion; None for what is no audio, or says nothing at all."""
+    if not mime_type or not mime_type.lower().startswith("audio/"):
+        return None
+    try:
+        return mime_type.startswith("audio/pcm") and format_of(mime_type) == NATIVE
+    except InvalidInput:
+        return False
 
 
 def _log(error: InvalidInput) -> None:
@@ -40,21 +52,17 @@ class Microphone:
         self._wav = WavReader()
         self._odd = b""
         self._pace = AudioPace(NATIVE.rate)
-        self._plain: dict[str | None, bool | None] = {}
 
     def passes(self, blob: Blob) -> bool:
         """Whether `take` would give back this blob as it is. Never raises."""
-        try:
-            plain = self._plain[blob.mime_type]
-        except KeyError:
-            plain = self._learn(blob.mime_type)
+        plain = _is_plain(blob.mime_type)
         if plain is None:  # no audio
             return True
         return plain and self._converter is None and not self._odd and not len(blob.data or b"") & 1
 
     def meter(self, blob: Blob) -> None:
         """Notes a blob that passed and was sent without `take`, for the watch over its rate."""
-        if blob.data and self._plain.get(blob.mime_type):
+        if blob.data and _is_plain(blob.mime_type):
             likely = self._pace.hear(len(blob.data) // _NATIVE_BYTES, self._now())
             if likely is not None:
                 self._doubt(likely)
@@ -88,19 +96,6 @@ class Microphone:
         if self._converter is not None:
             self._converter = _Converter(self._format)
         return _blob(tail)
-
-    def _learn(self, mime_type: str | None) -> bool | None:
-        """Whether audio of this type needs no conversion; None for what is no audio, or says nothing at all."""
-        plain: bool | None = None
-        if mime_type and mime_type.lower().startswith("audio/"):
-            try:
-                plain = mime_type.startswith("audio/pcm") and format_of(mime_type) == NATIVE
-            except InvalidInput:
-                plain = False
-        if len(self._plain) >= _REMEMBERED:
-            self._plain.clear()
-        self._plain[mime_type] = plain
-        return plain
 
     def _change(self, source: AudioFormat) -> bytes:
         """Another format begins; what the last one left."""

@@ -70,8 +70,10 @@ class Journal:
 
     def model(self, event: Event) -> list[Event]:
         """An event that came down. At a further interruption, an answer that waits for `settle` stays whole."""
-        if self._spoken and _is_sound_alone(event):
-            return []  # every chunk of audio passes here
+        if self._spoken and not event.interrupted and not event.turn_complete and event.author != "user":
+            parts = event.content.parts if event.content is not None else None
+            if parts and len(parts) == 1 and parts[0].inline_data is not None:
+                return []  # another chunk of an answer that is being given: every one passes here
         kept = self._interrupted() if event.interrupted and self._spoken else []
         if is_kept(event):
             kept += self._place(event)
@@ -184,13 +186,6 @@ class Journal:
             self._wordless = not self._texts
         self._spoken = False
         self._texts, self._said = [], []
-
-
-def _is_sound_alone(event: Event) -> bool:
-    content = event.content
-    if content is None or event.author == "user" or event.interrupted or event.turn_complete:
-        return False
-    return content.parts is not None and len(content.parts) == 1 and content.parts[0].inline_data is not None
 
 
 def _is_reference(content: Content) -> bool:

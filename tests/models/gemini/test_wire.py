@@ -11,7 +11,7 @@ import pytest
 from fullduplex.errors import InvalidInput, ModelError
 from fullduplex.models.gemini.capabilities import capabilities_of
 from fullduplex.models.gemini.setup import Backend
-from fullduplex.models.gemini.wire import Decoder, Encoder
+from fullduplex.models.gemini.wire import Decoder, Encoder, _frame_for
 from fullduplex.types.content import Blob, Content, FunctionCall, FunctionResponse, Part, UserContent
 from fullduplex.types.live import ActivityEnd, ActivityStart, AudioStreamEnd, LiveServerMessage
 
@@ -81,7 +81,7 @@ def test_many_mime_types_are_not_all_remembered() -> None:
     one = encoder()
     for number in range(500):
         sent(one.realtime(Blob(data=b"x", mime_type=f"audio/{number}")))
-    assert len(one._frames) <= 32
+    assert _frame_for.cache_info().currsize <= 32
 
 
 def test_blobs_that_say_nothing() -> None:

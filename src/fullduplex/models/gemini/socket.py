@@ -251,8 +251,13 @@ class Socket(WSListener):
     def _put(self, message: bytes) -> None:
         if self._closing:
             return
-        if self._take is not None:
-            self._hand_over(message, self._take)
+        if self._take is not None:  # somebody listens: every chunk of audio passes here
+            try:
+                self._take(message)
+            except Exception as error:  # the boundary between the transport and whoever listens: it is theirs
+                self._take = None
+                if self._reader is not None and not self._reader.done():
+                    self._reader.set_exception(error)
             return
         self._messages.append(message)
         self._waiting_bytes += len(message)
@@ -271,14 +276,6 @@ class Socket(WSListener):
         if self._reading_paused:
             self._resume_when_low()
         return message
-
-    def _hand_over(self, message: bytes, take: Callable[[bytes], None]) -> None:
-        try:
-            take(message)
-        except Exception as error:  # the boundary between the transport and whoever listens: it is theirs
-            self._take = None
-            if self._reader is not None and not self._reader.done():
-                self._reader.set_exception(error)
 
     def _continue(self, frame: WSFrame) -> None:
         if self._fragments is None:

@@ -6,6 +6,7 @@ unknown is logged once and skipped, so that a new field or message of the backen
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -40,13 +41,28 @@ ANSWER_THE_HISTORY = b'{"realtimeInput":{"text":"."}}'
 """Asks a model that does not answer a replayed history by itself to do so."""
 
 
+@functools.lru_cache(maxsize=_MIME_TYPES_REMEMBERED)
+def _frame_for(mime_type: str | None, typed_media: bool) -> tuple[bytes, bytes] | None:
+    """What stands before and behind the base64 of such media; None for what is neither audio nor video."""
+    if not mime_type:
+        raise InvalidInput("a blob without a mime type", code="invalid_blob", field="blob.mimeType")
+    mime = msgspec.json.encode(mime_type)
+    kind = mime_type.split("/", 1)[0].lower()
+    if not typed_media:
+        return b'{"realtimeInput":{"mediaChunks":[{"mimeType":' + mime + b',"data":"', b'"}]}}'
+    if kind == "audio":
+        return b'{"realtimeInput":{"audio":{"mimeType":' + mime + b',"data":"', b'"}}}'
+    if kind in ("image", "video"):
+        return b'{"realtimeInput":{"video":{"mimeType":' + mime + b',"data":"', b'"}}}'
+    return None
+
+
 class Encoder:
     """Writes what goes up to one model on one backend. Raises `InvalidInput` for what cannot be expressed."""
 
     def __init__(self, capabilities: Capabilities, backend: Backend) -> None:
         self._capabilities = capabilities
         self._backend = backend
-        self._frames: dict[str | None, tuple[bytes, bytes] | None] = {}
         self._once = Once()
 
     def realtime(self, blob: Blob) -> bytes | None:
@@ -57,34 +73,12 @@ class Encoder:
         data = blob.data
         if data is None:
             raise InvalidInput("a blob without data", code="invalid_blob", field="blob.data")
-        try:
-            frame = self._frames[blob.mime_type]
-        except KeyError:
-            frame = self._frame_for(blob.mime_type)
+        frame = _frame_for(blob.mime_type, self._capabilities.typed_media)
+        if frame is None and self._once.first(blob.mime_type or ""):
+            _log.warning("live input of type %s is neither audio nor video: not sent", blob.mime_type)
         if frame is None or not data:
             return None
         return b"".join((frame[0], urlsafe_base64(data), frame[1]))
-
-    def _frame_for(self, mime_type: str | None) -> tuple[bytes, bytes] | None:
-        if not mime_type:
-            raise InvalidInput("a blob without a mime type", code="invalid_blob", field="blob.mimeType")
-        mime = msgspec.json.encode(mime_type)
-        kind = mime_type.split("/", 1)[0].lower()
-        frame: tuple[bytes, bytes] | None
-        if not self._capabilities.typed_media:
-            frame = b'{"realtimeInput":{"mediaChunks":[{"mimeType":' + mime + b',"data":"', b'"}]}}'
-        elif kind == "audio":
-            frame = b'{"realtimeInput":{"audio":{"mimeType":' + mime + b',"data":"', b'"}}}'
-        elif kind in ("image", "video"):
-            frame = b'{"realtimeInput":{"video":{"mimeType":' + mime + b',"data":"', b'"}}}'
-        else:
-            frame = None
-            if self._once.first(mime_type):
-                _log.warning("live input of type %s is neither audio nor video: not sent", mime_type)
-        if len(self._frames) >= _MIME_TYPES_REMEMBERED:
-            self._frames.clear()
-        self._frames[mime_type] = frame
-        return frame
 
     def content(self, content: Content, *, turn_complete: bool) -> bytes:
         """A turn, or context for one: as live text where the model wants typed text so, else as client content."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 
 from fullduplex import Agent, types
-from fullduplex.agents import LoopAgent, ParallelAgent, SequentialAgent
+from fullduplex.agents import BaseAgent, InvocationContext, LoopAgent, ParallelAgent, SequentialAgent
 from fullduplex.events import Event
 from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
 from fullduplex.tools import ToolContext, exit_loop
@@ -371,3 +372,25 @@ async def test_within_one_another_there_is_one_floor() -> None:
     assert right.branch == "outer.fan.fan.right"
     assert [short(event) for event in (await call.saved()).events if event.author == "user"] == [":hello"]
     await call.end()
+
+
+@virtual
+async def test_an_agent_of_ones_own_may_be_among_them() -> None:
+    class Quiet(BaseAgent):
+        async def _run_live_impl(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
+            async for event in self.sub_agents[0].run_live(ctx):
+                if not event.partial:
+                    yield event
+
+    models = [ScriptedModel(), ScriptedModel()]
+    quiet = Quiet(name="quiet", sub_agents=[Agent(name="one", model=models[0])])
+    agent = ParallelAgent(name="fan", sub_agents=[quiet, Agent(name="two", model=models[1])])
+    call = await Call.start(runner=on(agent), model=models[0])
+    for number, model in enumerate(models):
+        connection = await model.opened()
+        connection.say(text(f"{number}"))
+        connection.say(TURN_COMPLETE)
+        await settle()
+    assert await call.end() == ["M:0", "end", "P:1", "M:1", "end"]
+    branches = {event.author: event.branch for event in call.events}
+    assert branches == {"one": "fan.quiet", "two": "fan.two"}

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fullduplex.live.unwinding import first_error, raise_first
+from fullduplex.live.unwinding import first_error, raise_first, stop
 from fullduplex.tools.running import cancelled_from_outside
 
 
@@ -25,6 +25,20 @@ async def test_an_error_comes_out_of_its_task_and_its_groups() -> None:
     await asyncio.wait([task])
     with pytest.raises(ValueError, match="a"):
         raise_first(task)
+
+
+async def test_tasks_are_stopped_whatever_they_do_about_it() -> None:
+    async def fail() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            raise ValueError("at the end")
+
+    waiting, failing = asyncio.create_task(asyncio.sleep(60)), asyncio.create_task(fail())
+    await asyncio.sleep(0)
+    await stop(waiting, failing)
+    assert waiting.cancelled()
+    assert isinstance(failing.exception(), ValueError)
 
 
 @pytest.mark.parametrize("cancelled", [False, True])

@@ -116,6 +116,18 @@ async def test_an_own_tool_of_that_name_completes_the_step_unless_it_fails() -> 
 
 
 @virtual
+async def test_a_tool_of_that_name_ends_no_run_of_an_agent_that_is_no_step() -> None:
+    async def task_completed(number: int) -> str:
+        """Ticks a task off."""
+        return f"{number} is done"
+
+    model = ScriptedModel()
+    call = await Call.start(runner=on(Agent(name="list", model=model, tools=[task_completed])), model=model)
+    await call.play(calls(("d", "task_completed", {"number": 3})), text("Done."), TURN_COMPLETE)
+    assert await call.end() == ["call-d", "answer-d", "P:Done.", "M:Done.", "end"]
+
+
+@virtual
 async def test_callbacks_stand_around_each_step_and_one_that_speaks_skips_it() -> None:
     trace: list[str] = []
     model = ScriptedModel()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from fullduplex.agents.base import BaseAgent
+from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.events import Event
 from fullduplex.tools.flow import COMPLETED
 
@@ -50,7 +51,17 @@ def outcome_of(event: Event, agent: BaseAgent, *, in_loop: bool) -> Outcome | No
         logger.warning("agent %s cannot transfer to %s", agent.name, actions.transfer_to_agent)
     if actions.escalate and in_loop:
         return Outcome(Ending.ESCALATED)
-    completed = (answer for answer in event.get_function_responses() if answer.name == COMPLETED)
-    if actions.end_of_agent or any("error" not in (answer.response or {}) for answer in completed):
+    if actions.end_of_agent or (_is_in_workflow(agent) and _completes(event)):
         return DONE
     return None
+
+
+def _is_in_workflow(agent: BaseAgent) -> bool:
+    """Whether code, and no model, says who comes after it."""
+    return agent.parent_agent is not None and not isinstance(agent.parent_agent, LlmAgent)
+
+
+def _completes(event: Event) -> bool:
+    """Whether a tool of that name has worked, which may be the developer's own."""
+    completed = (answer for answer in event.get_function_responses() if answer.name == COMPLETED)
+    return any("error" not in (answer.response or {}) for answer in completed)

@@ -31,9 +31,29 @@ def test_a_streamed_answer_is_written_once() -> None:
     assert printed(*pieces, said("Bye.")) == "guide> Hello.\nguide> Bye.\n"
 
 
-def test_agents_that_speak_at_once_have_lines_of_their_own() -> None:
-    pieces = [said("One", partial=True), said("Two", partial=True, author="other"), said(" more.", partial=True)]
-    assert printed(*pieces) == "guide> One\nother> Two\nguide>  more."
+def test_of_agents_that_speak_at_once_the_second_is_written_when_the_first_has_ended() -> None:
+    pieces = [
+        said("One", partial=True),
+        said("Two", partial=True, author="other"),
+        said(" more.", partial=True),
+        said("One more.", partial=False),
+        said(" too.", partial=True, author="other"),
+        said("Two too.", partial=False, author="other"),
+        said("Again", partial=True, author="other"),
+    ]
+    assert printed(*pieces) == "guide> One more.\nother> Two too.\nother> Again"
+
+
+def test_what_others_do_meanwhile_follows_the_line() -> None:
+    call_ = Part(function_call=FunctionCall(name="look"))
+    events = [
+        said("One", partial=True),
+        Event(author="other", content=Content(role="model", parts=[call_])),
+        said("Done.", author="other"),
+        said(" more.", partial=True),
+        said("One more.", partial=False),
+    ]
+    assert printed(*events) == "guide> One more.\n  · look()\nother> Done.\n"
 
 
 def test_thoughts_are_not_written() -> None:

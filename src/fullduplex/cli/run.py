@@ -158,7 +158,10 @@ class _Chat:
         shown = self._watched or always
         while True:
             try:
-                yield input(prompt if shown else "")
+                line = input(prompt if shown else "")
+                if shown and not self._watched:
+                    print()  # nobody has pressed Enter
+                yield line
             except EOFError:
                 if shown:
                     print()

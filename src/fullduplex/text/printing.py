@@ -12,28 +12,35 @@ _LONGEST = 200
 
 
 class Printer:
-    """Writes what agents say, word by word where it comes so; with `tools`, each call and answer in one line."""
+    """Writes what agents say, word by word where it comes so; with `tools`, each call and answer in one line.
+
+    Of agents that speak at once, the first is written as it speaks, and the others when it has ended.
+    """
 
     def __init__(self, out: TextIO, *, tools: bool = True) -> None:
         self._out = out
         self._tools = tools
         self._speaker: str | None = None
-        self._streamed: set[str] = set()
+        self._written: set[str] = set()
+        self._behind: set[str] = set()
+        self._waiting: list[str] = []
 
     def show(self, event: Event) -> None:
         """Writes `event`, if there is anything in it for people."""
         for part in event.content.parts or [] if event.content is not None else []:
             if part.function_call is not None:
-                self._line(event, call_line(part.function_call))
+                self._tool(event, call_line(part.function_call))
             elif part.function_response is not None:
-                self._line(event, f"{part.function_response.name} → {_value(part.function_response.response)}")
+                self._tool(event, f"{part.function_response.name} → {_value(part.function_response.response)}")
             elif part.text and not part.thought:
                 self._say(event, part.text)
         if event.error_code:
             self.error(event.error_code, event.error_message or "the answer ends here")
         if not event.partial:
-            self._streamed.discard(event.author)
-            self.end_line()
+            self._written.discard(event.author)
+            self._behind.discard(event.author)
+            if self._speaker == event.author:
+                self.end_line()
 
     def error(self, code: str, message: str) -> None:
         """Writes what went wrong."""
@@ -41,28 +48,33 @@ class Printer:
         self._write(f"! {code}: {message}\n")
 
     def end_line(self) -> None:
-        """Ends the line that is being written, if there is one."""
+        """Ends the line that is being written, if there is one, and writes what waits for that."""
         if self._speaker is not None:
             self._speaker = None
             self._write("\n")
+        self._write("".join(self._waiting))
+        self._waiting.clear()
 
     def _say(self, event: Event, text: str) -> None:
-        if event.partial:
-            self._streamed.add(event.author)
-        elif event.author in self._streamed:
-            return  # it is the whole of what was written already
-        if self._speaker != event.author:
-            self.end_line()
-            self._speaker = event.author
-            self._write(f"{event.author}> ")
-        self._write(text)
+        author = event.author
+        if not event.partial:
+            if author not in self._written:  # else it is the whole of what was written already
+                self._line(author, f"{author}> {text}")
+        elif author in self._behind or self._speaker not in (None, author):
+            self._behind.add(author)
+        else:
+            self._write(text if self._speaker == author else f"{author}> {text}")
+            self._speaker = author
+            self._written.add(author)
 
-    def _line(self, event: Event, text: str) -> None:
-        if not self._tools:
-            return
-        self.end_line()
-        mark = "…" if event.partial else "·"
-        self._write(f"  {mark} {text}\n")
+    def _tool(self, event: Event, text: str) -> None:
+        if self._tools:
+            self._line(event.author, f"  {'…' if event.partial else '·'} {text}")
+
+    def _line(self, author: str, text: str) -> None:
+        self._waiting.append(f"{text}\n")
+        if self._speaker in (None, author):
+            self.end_line()
 
     def _write(self, text: str) -> None:
         self._out.write(text)

@@ -38,7 +38,7 @@ from fullduplex.text.printing import Printer
 from fullduplex.text.run import run as text_run
 from fullduplex.tools.agent_tool import AgentTool
 from fullduplex.tools.base import BaseToolset
-from fullduplex.turns.guards import CallLimit
+from fullduplex.turns.run_limits import CallLimit
 from fullduplex.types.content import Content, Part
 from fullduplex.types.struct import coerce
 

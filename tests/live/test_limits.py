@@ -11,7 +11,7 @@ from fullduplex import RunConfig, types
 from fullduplex.agents.run_config import ContextFallback
 from fullduplex.mock_live import MockOptions, memory_reactor
 from fullduplex.turns.context import estimate_tokens
-from fullduplex.turns.guards import GRACE_S
+from fullduplex.turns.run_limits import GRACE_S
 from fullduplex.turns.summary import MARK
 from tests.chaos.memory import MemoryGemini, MemoryServer
 from tests.live.kit import TURN_COMPLETE, Call, calls, settle, text, user, virtual

@@ -1,4 +1,4 @@
-"""Many agents and all kinds of tools, as items of the conversation: who speaks, hand-overs, long calls, approvals."""
+"""Many agents and all kinds of tools, as items of the conversation: who speaks, handovers, long calls, approvals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BOOK = {"id": "c1", "name": "book_table", "args": {"people": 4}}
 
 
 def shown(items: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """(who, what) in order: texts by their author, hand-overs, tools and requests by their state."""
+    """(who, what) in order: texts by their author, handovers, tools and requests by their state."""
     lines = []
     for item in items:
         match item["kind"]:

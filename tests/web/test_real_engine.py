@@ -1,4 +1,4 @@
-"""The page with the real server and engine behind it: hand-overs, approvals and streaming tools, end to end.
+"""The page with the real server and engine behind it: handovers, approvals and streaming tools, end to end.
 
 The model alone is scripted, so that each test knows what it says.
 """

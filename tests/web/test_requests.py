@@ -1,4 +1,4 @@
-"""Approvals and many agents as a person meets them on the page: cards, keyboard, reload, names, hand-overs, phones."""
+"""Approvals and many agents as a person meets them on the page: cards, keyboard, reload, names, handovers, phones."""
 
 from __future__ import annotations
 
@@ -273,4 +273,4 @@ async def test_event_console_names_hand_overs_and_answers(modules: Modules) -> N
         {"direction": "down", "message": event(toolCallCancellation={"ids": ["c1"]}), "bytes": 0},
     ]
     labels = await modules.run("ui/event_summary.js", "return arg.map((entry) => m.summarise(entry).label);", entries)
-    assert labels == ["Tool response: adk_request_confirmation", "Hand-over to dining", "Tool calls taken back"]
+    assert labels == ["Tool response: adk_request_confirmation", "Handover to dining", "Tool calls taken back"]

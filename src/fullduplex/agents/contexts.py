@@ -16,7 +16,7 @@ from fullduplex.plugins import PluginManager
 from fullduplex.requests import LiveRequestQueue
 from fullduplex.sessions import BaseSessionService, Session
 from fullduplex.tools.context import CallbackContext, Context, ReadonlyContext, ToolContext
-from fullduplex.turns.guards import CallLimit
+from fullduplex.turns.run_limits import CallLimit
 from fullduplex.types.content import Content
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The limits of a run, kept: `RunConfig.max_turns`, `max_duration_s` and `max_total_tokens` (see `turns.guards`)."""
+"""The limits of a run, kept: `max_turns`, `max_duration_s` and `max_total_tokens` (see `turns.run_limits`)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Callable
 
 from fullduplex.agents.run_config import RunConfig
-from fullduplex.turns.guards import Exceeded, Guards
+from fullduplex.turns.run_limits import Exceeded, RunLimits
 from fullduplex.types.live import LiveServerMessage
 
 
 class Limits:
     """The limits of one run; `now` gives seconds."""
 
-    def __init__(self, guards: Guards, now: Callable[[], float]) -> None:
-        self._guards = guards
+    def __init__(self, limits: RunLimits, now: Callable[[], float]) -> None:
+        self._limits = limits
         self._now = now
         self._fed = asyncio.Event()
 
@@ -23,23 +23,23 @@ class Limits:
         """The limits that `run` sets, from now on; None when there are none."""
         if run.max_turns is None and run.max_duration_s is None and run.max_total_tokens is None:
             return None
-        guards = Guards(
+        limits = RunLimits(
             started_at=now(),
             max_turns=run.max_turns,
             max_duration_s=run.max_duration_s,
             max_total_tokens=run.max_total_tokens,
         )
-        return cls(guards, now)
+        return cls(limits, now)
 
     def hear(self, message: LiveServerMessage) -> None:
         """A message of the model has come, and its events are shown."""
-        if self._guards.feed(message, self._now()) is not None:
+        if self._limits.feed(message, self._now()) is not None:
             self._fed.set()
 
     async def exceeded(self) -> Exceeded:
         """Returns when a limit is exceeded and no answer would be cut off, or the time for it has run out."""
-        while (limit := self._guards.check(self._now())) is None:
-            due = self._guards.wake_at(self._now())
+        while (limit := self._limits.check(self._now())) is None:
+            due = self._limits.wake_at(self._now())
             self._fed.clear()
             try:
                 async with asyncio.timeout(None if due is None else due - self._now()):

@@ -12,8 +12,8 @@ from fullduplex.errors import FullduplexError, InvalidConfig, ModelError
 from fullduplex.events import Event
 from fullduplex.live.channel import Channel
 from fullduplex.live.guard import Guard
+from fullduplex.live.handover import Handover
 from fullduplex.live.outcome import OVER, Outcome, outcome_of
-from fullduplex.live.prompter import Prompter
 from fullduplex.live.screening import Screening, excuse
 from fullduplex.live.setup import Setup
 from fullduplex.live.supervisor import Supervisor
@@ -41,7 +41,7 @@ class Part:
         model: LiveModel,
         setup: Setup,
         tools: list[BaseTool],
-        prompter: Prompter,
+        handover: Handover,
         is_first: bool,
         in_loop: bool,
     ) -> None:
@@ -68,7 +68,7 @@ class Part:
             answer=channel.answers.give,
             update=channel.answers.update,
             new_id=wiring.ambient.new_id,
-            called=functools.partial(prompter.called, agent),
+            called=functools.partial(handover.called, agent),
             acted=self._acted,
         )
         self._supervisor = Supervisor(
@@ -82,9 +82,9 @@ class Part:
             ambient=wiring.ambient,
             settings=wiring.settings,
             is_first=is_first,
-            withdrawn=prompter.settled,
+            withdrawn=handover.settled,
         )
-        self._prompter = prompter
+        self._handover = handover
         self._in_loop = in_loop
         self._decided: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
@@ -219,4 +219,4 @@ class Part:
             self._channel.uplink.hold()  # this model would answer what it is told now
             self._decided.set_result(outcome)
         else:
-            self._prompter.settled([answer.id or "" for answer in event.get_function_responses()])
+            self._handover.settled([answer.id or "" for answer in event.get_function_responses()])

@@ -14,10 +14,10 @@ from fullduplex.agents.workflow import LoopAgent, ParallelAgent, SequentialAgent
 from fullduplex.events import Event
 from fullduplex.live.channel import Channel
 from fullduplex.live.director import Director
+from fullduplex.live.handover import Handover
 from fullduplex.live.outcome import DONE, OVER, Ending, Outcome
 from fullduplex.live.parallel import Parallel
 from fullduplex.live.part import Part
-from fullduplex.live.prompter import Prompter
 from fullduplex.live.wiring import Wiring
 
 _SKIPPED = Outcome(Ending.SKIPPED)
@@ -37,7 +37,7 @@ class Stage:
         self._begun: list[InvocationContext] = []
         self._is_first = is_first
         self._loops = loops
-        self._prompter = Prompter(
+        self._handover = Handover(
             channel,
             ctx.session,
             make=lambda agent: self._part(self._begun[-1].for_agent(agent), agent),
@@ -64,7 +64,7 @@ class Stage:
 
     async def leave(self, error: Exception | None, bottom: int = 0) -> None:
         """The agents above `bottom` end before their time: because of `error`, or because nobody waits for more."""
-        self._prompter.close()
+        self._handover.close()
         while len(self._begun) > bottom:
             ctx = self._begun.pop()
             if error is not None:
@@ -95,7 +95,7 @@ class Stage:
     async def _act(self, ctx: InvocationContext) -> Outcome:
         agent = ctx.agent
         if isinstance(agent, LlmAgent):
-            part = await self._prompter.take(agent) or await self._part(ctx, agent)
+            part = await self._handover.take(agent) or await self._part(ctx, agent)
             return await part.play()
         if isinstance(agent, SequentialAgent):
             return await self._in_turn(ctx, agent.sub_agents)
@@ -128,7 +128,7 @@ class Stage:
             agent,
             self._channel,
             self._wiring,
-            prompter=self._prompter,
+            handover=self._handover,
             is_first=is_first,
             in_loop=self._loops > 0,
         )

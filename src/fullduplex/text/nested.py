@@ -16,7 +16,7 @@ from fullduplex.memory import InMemoryMemoryService
 from fullduplex.plugins import PluginManager
 from fullduplex.sessions import InMemorySessionService
 from fullduplex.text.run import run
-from fullduplex.turns.guards import CallLimit
+from fullduplex.turns.run_limits import CallLimit
 from fullduplex.types.content import Content
 
 

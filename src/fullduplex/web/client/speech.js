@@ -5,7 +5,7 @@
  * side of that). The rules:
  * - an unfinished transcript goes on in its bubble, for a while even when the agent has begun to answer meanwhile;
  * - the user's words that arrive just after the answer to them began are put in front of it;
- * - after a finished transcript, an interruption, a hand-over, or the next thing the user said, a new bubble begins.
+ * - after a finished transcript, an interruption, a handover, or the next thing the user said, a new bubble begins.
  */
 
 import { cleanCjkSpacing } from "./cjk.js";

@@ -64,7 +64,7 @@ function eventLine(event, bytes) {
   if (event.inputTranscription) return ["🎙️", heardLabel(event.inputTranscription, "Heard")];
   if (event.outputTranscription) return ["📝", heardLabel(event.outputTranscription, "Spoken")];
   if (event.heard) return [event.interrupted ? "✋" : "🎧", heardByUser(event.heard)];
-  if (event.actions?.transferToAgent) return ["🔀", `Hand-over to ${event.actions.transferToAgent}`];
+  if (event.actions?.transferToAgent) return ["🔀", `Handover to ${event.actions.transferToAgent}`];
   if (event.toolCallCancellation) return ["🚫", "Tool calls taken back"];
   if (event.turnComplete) return event.interrupted ? ["✋", "Turn complete, interrupted"] : ["✅", "Turn complete"];
   const part = event.content?.parts?.[0];

@@ -38,8 +38,8 @@ class Prepared(Protocol):
         """Throws it away."""
 
 
-class Prompter:
-    """The prompter of one channel. `make` makes the part of an agent, if `may_prepare` lets it do so early."""
+class Handover:
+    """The handover of one channel. `make` makes the part of an agent, if `may_prepare` lets it do so early."""
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ class Exceeded(NamedTuple):
     message: str
 
 
-class Guards:
+class RunLimits:
     """The limits of one run that began at `started_at`; None is no limit.
 
     Times are in seconds, all of one clock. An answer that is being given when `max_duration_s` is over has `grace_s`

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fullduplex.errors import LlmCallsLimitExceededError
-from fullduplex.turns.guards import GRACE_S, CallLimit, Guards
+from fullduplex.turns.run_limits import GRACE_S, CallLimit, RunLimits
 from fullduplex.types.live import LiveServerMessage
 
 SPEECH: dict[str, Any] = {"serverContent": {"modelTurn": {"parts": [{"text": "hello"}], "role": "model"}}}
@@ -21,91 +21,91 @@ def usage(**counts: int) -> dict[str, Any]:
     return {"usageMetadata": counts}
 
 
-def fed(guards: Guards, *messages: dict[str, Any], now: float = 0.0) -> list[str | None]:
+def fed(limits: RunLimits, *messages: dict[str, Any], now: float = 0.0) -> list[str | None]:
     """The codes that the messages lead to, one for each."""
-    exceeded = [guards.feed(LiveServerMessage.model_validate(message), now) for message in messages]
+    exceeded = [limits.feed(LiveServerMessage.model_validate(message), now) for message in messages]
     return [found.code if found else None for found in exceeded]
 
 
 def test_without_limits_nothing_is_ever_exceeded() -> None:
-    guards = Guards(started_at=0.0)
-    assert fed(guards, SPEECH, usage(totalTokenCount=10**9), TURN_COMPLETE, now=1e9) == [None, None, None]
-    assert guards.check(1e12) is None
-    assert guards.wake_at(0.0) is None
+    limits = RunLimits(started_at=0.0)
+    assert fed(limits, SPEECH, usage(totalTokenCount=10**9), TURN_COMPLETE, now=1e9) == [None, None, None]
+    assert limits.check(1e12) is None
+    assert limits.wake_at(0.0) is None
 
 
 def test_turns_are_judged_when_one_is_over() -> None:
-    guards = Guards(started_at=0.0, max_turns=2)
-    assert fed(guards, SPEECH, TURN_COMPLETE, HEARD, SPEECH, SPEECH) == [None] * 5
-    assert fed(guards, TURN_COMPLETE) == ["max_turns"]
-    assert guards.turns == 2
+    limits = RunLimits(started_at=0.0, max_turns=2)
+    assert fed(limits, SPEECH, TURN_COMPLETE, HEARD, SPEECH, SPEECH) == [None] * 5
+    assert fed(limits, TURN_COMPLETE) == ["max_turns"]
+    assert limits.turns == 2
 
 
 def test_an_interrupted_turn_counts_once() -> None:
-    guards = Guards(started_at=0.0, max_turns=2)
-    assert fed(guards, SPEECH, INTERRUPTED, TURN_COMPLETE, SPEECH, INTERRUPTED) == [None] * 5
-    assert fed(guards, TURN_COMPLETE) == ["max_turns"]
+    limits = RunLimits(started_at=0.0, max_turns=2)
+    assert fed(limits, SPEECH, INTERRUPTED, TURN_COMPLETE, SPEECH, INTERRUPTED) == [None] * 5
+    assert fed(limits, TURN_COMPLETE) == ["max_turns"]
 
 
 def test_tokens_are_summed_over_turns_and_judged_when_no_answer_is_being_given() -> None:
-    guards = Guards(started_at=0.0, max_total_tokens=100)
-    assert fed(guards, SPEECH, usage(totalTokenCount=60), TURN_COMPLETE) == [None] * 3
-    assert fed(guards, SPEECH, usage(totalTokenCount=40), CALL, SPEECH) == [None] * 4
-    assert fed(guards, TURN_COMPLETE) == ["max_tokens"]
-    assert guards.total_tokens == 100
+    limits = RunLimits(started_at=0.0, max_total_tokens=100)
+    assert fed(limits, SPEECH, usage(totalTokenCount=60), TURN_COMPLETE) == [None] * 3
+    assert fed(limits, SPEECH, usage(totalTokenCount=40), CALL, SPEECH) == [None] * 4
+    assert fed(limits, TURN_COMPLETE) == ["max_tokens"]
+    assert limits.total_tokens == 100
 
 
 def test_tokens_that_are_reported_after_the_turn_or_with_its_end_count_too() -> None:
-    late = Guards(started_at=0.0, max_total_tokens=100)
+    late = RunLimits(started_at=0.0, max_total_tokens=100)
     assert fed(late, SPEECH, TURN_COMPLETE, usage(totalTokenCount=100)) == [None, None, "max_tokens"]
-    together = Guards(started_at=0.0, max_total_tokens=100)
+    together = RunLimits(started_at=0.0, max_total_tokens=100)
     assert fed(together, SPEECH, TURN_COMPLETE | usage(totalTokenCount=100)) == [None, "max_tokens"]
 
 
 @pytest.mark.parametrize("answer", ["responseTokenCount", "candidatesTokenCount"])
 def test_a_report_without_a_total_is_added_up(answer: str) -> None:
-    guards = Guards(started_at=0.0)
-    fed(guards, usage(promptTokenCount=10, thoughtsTokenCount=3, toolUsePromptTokenCount=2))
-    fed(guards, usage(promptTokenCount=10, **{answer: 5}), usage())
-    assert guards.total_tokens == 30
+    limits = RunLimits(started_at=0.0)
+    fed(limits, usage(promptTokenCount=10, thoughtsTokenCount=3, toolUsePromptTokenCount=2))
+    fed(limits, usage(promptTokenCount=10, **{answer: 5}), usage())
+    assert limits.total_tokens == 30
 
 
 def test_the_time_ends_a_run_that_is_silent_at_once() -> None:
-    guards = Guards(started_at=1000.1, max_duration_s=60.7)
-    assert guards.check(1060.7) is None
-    at = guards.wake_at(1000.1)
+    limits = RunLimits(started_at=1000.1, max_duration_s=60.7)
+    assert limits.check(1060.7) is None
+    at = limits.wake_at(1000.1)
     assert at == pytest.approx(1060.8)
     assert at is not None
-    exceeded = guards.check(at)
+    exceeded = limits.check(at)
     assert exceeded is not None
     assert exceeded.code == "max_duration"
     assert "60.7 s" in exceeded.message
-    assert guards.check(at + 1) == exceeded
+    assert limits.check(at + 1) == exceeded
 
 
 @pytest.mark.parametrize("answer", [SPEECH, CALL])
 def test_the_time_waits_for_an_answer_that_is_being_given(answer: dict[str, Any]) -> None:
-    guards = Guards(started_at=0.0, max_duration_s=60.0, grace_s=5.0)
-    fed(guards, answer, now=59.0)
-    assert guards.check(60.0) is None
-    assert guards.wake_at(60.0) == 65.0
-    assert fed(guards, SPEECH, now=64.9) == [None]
-    assert fed(guards, TURN_COMPLETE, now=64.9) == ["max_duration"]
+    limits = RunLimits(started_at=0.0, max_duration_s=60.0, grace_s=5.0)
+    fed(limits, answer, now=59.0)
+    assert limits.check(60.0) is None
+    assert limits.wake_at(60.0) == 65.0
+    assert fed(limits, SPEECH, now=64.9) == [None]
+    assert fed(limits, TURN_COMPLETE, now=64.9) == ["max_duration"]
 
 
 def test_the_time_waits_no_longer_than_the_grace() -> None:
-    guards = Guards(started_at=0.0, max_duration_s=60.0)
-    fed(guards, SPEECH, now=59.0)
-    at = guards.wake_at(60.0)
+    limits = RunLimits(started_at=0.0, max_duration_s=60.0)
+    fed(limits, SPEECH, now=59.0)
+    at = limits.wake_at(60.0)
     assert at == 60.0 + GRACE_S
-    exceeded = guards.check(at)
+    exceeded = limits.check(at)
     assert exceeded is not None
     assert exceeded.code == "max_duration"
 
 
 def test_the_message_says_what_was_allowed_and_what_was_taken() -> None:
-    guards = Guards(started_at=0.0, max_total_tokens=1000)
-    exceeded = guards.feed(LiveServerMessage.model_validate(usage(totalTokenCount=1234)), 0.0)
+    limits = RunLimits(started_at=0.0, max_total_tokens=1000)
+    exceeded = limits.feed(LiveServerMessage.model_validate(usage(totalTokenCount=1234)), 0.0)
     assert exceeded is not None
     assert "1,000" in exceeded.message
     assert "1,234" in exceeded.message

@@ -1,4 +1,4 @@
-"""Two hundred handoffs while the user types, speaks and goes on speaking; and handoffs over sockets."""
+"""Two hundred handovers while the user types, speaks and goes on speaking; and handovers over sockets."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Slow(ScriptedModel):
 
 
 class Desk:
-    """Two agents between whom a call goes to and fro, and what is to be shown of each handoff."""
+    """Two agents between whom a call goes to and fro, and what is to be shown of each handover."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -62,11 +62,11 @@ class Desk:
         self.answers = 0
         self.gaps: list[float] = []
 
-    async def run(self, handoffs: int) -> None:
+    async def run(self, handovers: int) -> None:
         self.call = await Call.start(runner=on(self.root), model=self.models[0])
         self.at_work = 0
         self.line = await self._line(0)
-        for number in range(handoffs):
+        for number in range(handovers):
             await [self.typed_before, self.typed_meanwhile, self.spoken_before, self.spoken_through][number % 4](number)
         await self.call.end()
 
@@ -174,7 +174,7 @@ class Desk:
 
 
 @virtual
-async def test_two_hundred_handoffs_lose_and_double_nothing() -> None:
+async def test_two_hundred_handovers_lose_and_double_nothing() -> None:
     desk = Desk(seed=4)
     await desk.run(200)
     handed = [event for event in desk.call.events if event.actions.transfer_to_agent]

@@ -525,10 +525,13 @@ async def test_nothing_stands_in_the_way_of_media_without_a_hold(
     def never(*arguments: Any) -> None:
         raise AssertionError("the guard stands in the way")
 
+    watched: list[str] = []
     for where, name in [(Conversation, "_hold"), (Guard, "take"), (Guard, "follow"), (Guard, "later")]:
         monkeypatch.setattr(where, name, never)
+    monkeypatch.setattr(Guard, "watch", lambda _, events: watched.extend(map(short, events)))
     call = await Call.start(speech_guard=options)
     await call.play(voice(0, 2), said("Hello"), TURN_COMPLETE)
+    assert "audio" not in watched
     assert call.short == ["audio", "P-out:Hello", "M-out:Hello", "end"]
     await call.end()
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 
+import pytest
+
 from fullduplex import RunConfig, types
 from fullduplex.agents import SpeechGuard, banned_words
 from fullduplex.events import Event
+from fullduplex.live.conversation import Conversation
+from fullduplex.live.guard import Guard
 from fullduplex.mock_live import say, transcript
 from fullduplex.testing.tagged_audio import SLICE_MS, decode
+from fullduplex.types.live import LiveServerAudio
 from tests.live.kit import Call, user
 from tests.live.wire import audio_ms, talk
 from tests.needs import needs
@@ -72,3 +77,26 @@ async def test_the_local_voice_stops_before_the_word_and_says_the_fallback() -> 
     spoken = [event.output_transcription.text for event in call.events if event.output_transcription]
     assert not any("banana" in (words or "") for words in spoken)
     assert "banana" not in str((await call.saved()).events)
+
+
+async def test_with_nothing_held_back_sound_takes_the_short_way_as_without_a_guard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hear_on = Conversation.hear_on
+    short: list[bool] = []
+
+    def counted(conversation: Conversation, message: LiveServerAudio) -> bool:
+        short.append(hear_on(conversation, message))
+        return short[-1]
+
+    monkeypatch.setattr(Conversation, "hear_on", counted)
+    monkeypatch.setattr(Guard, "watch", lambda _, events: None)
+    ways = []
+    for guard in (None, SpeechGuard(check=banned_words(["banana"]), hold_ms=0)):
+        short.clear()
+        async with talk([[say("Hello", audio_ms=800)]], run_config=SPOKEN, speech_guard=guard) as (_, call):
+            call.queue.send_content(user("Hello?"))
+            await call.until(lambda event: event.turn_complete)
+        ways.append(list(short))
+    assert ways[0] == ways[1]
+    assert sum(ways[1]) > 10

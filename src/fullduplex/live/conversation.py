@@ -71,7 +71,7 @@ class Conversation:
         self.said.clear()
 
     def follow(self, follower: Callable[[list[Event]], None]) -> None:
-        """Gives `follower` what the model says in this part, as it comes."""
+        """Gives `follower` what the model says in this part, as it comes; sound by itself is passed over."""
         self._followers.append(follower)
 
     @contextlib.contextmanager
@@ -114,8 +114,9 @@ class Conversation:
         show = self.deliver if self._guard is None else self._hold
         for event in events:
             show(event, now)
-        for follow in self._followers:
-            follow(events)
+        if self._followers and not _is_sound(events):
+            for follow in self._followers:
+                follow(events)
         if self._limits is not None:
             self._limits.hear(message)
         return events
@@ -125,7 +126,7 @@ class Conversation:
 
         False when more than that is to be done, or somebody wants to know of it: `hear` the message then.
         """
-        if self._latency.wants_audio or self._followers or self._guard is not None or self._limits is not None:
+        if self._latency.wants_audio or self._guard is not None or self._limits is not None:
             return False
         now = self._latest = max(self._ambient.now(), self._latest)
         content = message.server_content
@@ -322,3 +323,10 @@ class Conversation:
         if told:
             self._scribe.show(self.event(heard=heard))
         self._scribe.settle(heard)
+
+
+def _is_sound(events: list[Event]) -> bool:
+    """Whether there is nothing but a piece of somebody's voice in `events`."""
+    if len(events) != 1 or (content := events[0].content) is None or not content.parts:
+        return False
+    return content.parts[0].inline_data is not None

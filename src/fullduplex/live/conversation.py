@@ -35,6 +35,22 @@ class Conversation:
     `last_speech` tells when the user's latest speech came in and went up (seconds).
     """
 
+    __slots__ = (
+        "_ambient",
+        "_cursor",
+        "_downstream",
+        "_followers",
+        "_guard",
+        "_latency",
+        "_latest",
+        "_limits",
+        "_may_release",
+        "_patience",
+        "_scribe",
+        "last_speech",
+        "said",
+    )
+
     def __init__(
         self,
         *,

@@ -30,6 +30,8 @@ LISTEN_EVERY_S = 0.05
 class Farewell:
     """At most one line that speaks its last words. The ids of what it left unfinished go into `cut_off`."""
 
+    __slots__ = ("_asked", "_backlog", "_conversation", "_cut_off", "_in_use", "_session", "_uplink", "line")
+
     def __init__(
         self,
         *,

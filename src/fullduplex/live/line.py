@@ -22,6 +22,25 @@ Take = Callable[["Line", LiveServerMessage], None]
 class Line:
     """A connection of one run: the `number`th, going on from `handle` if there is one."""
 
+    __slots__ = (
+        "_connection",
+        "_opened",
+        "_take",
+        "_used",
+        "calls",
+        "handle",
+        "has_finished",
+        "interrupted",
+        "is_up_to_date",
+        "lost",
+        "muted",
+        "number",
+        "request",
+        "skips_turn",
+        "task",
+        "told",
+    )
+
     def __init__(
         self,
         number: int,

@@ -41,6 +41,8 @@ def _log(error: InvalidInput) -> None:
 class Microphone:
     """The live audio of one run. `now` gives seconds; `tell` takes a warning that the run survives, at most one."""
 
+    __slots__ = ("_converter", "_format", "_now", "_odd", "_pace", "_tell", "_told", "_wav")
+
     def __init__(
         self, *, now: Callable[[], float] = time.monotonic, tell: Callable[[InvalidInput], None] = _log
     ) -> None:

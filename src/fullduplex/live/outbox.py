@@ -18,6 +18,8 @@ LIMITS = Limits(max_messages=100_000, max_audio_s=300.0, keep_audio_s=60.0)
 class Outbox:
     """A queue of events with one reader."""
 
+    __slots__ = ("_ended", "_events", "_handed", "_loop", "_reader")
+
     def __init__(self) -> None:
         self._events: MediaQueue[Event] = MediaQueue(LIMITS)
         self._reader: asyncio.Future[None] | None = None

@@ -40,6 +40,23 @@ class _Work(NamedTuple):
 class Scribe:
     """The one writer of a run's session."""
 
+    __slots__ = (
+        "_busy",
+        "_custom_metadata",
+        "_ended",
+        "_journal",
+        "_now",
+        "_outbox",
+        "_outputs",
+        "_reader",
+        "_recorder",
+        "_service",
+        "_session",
+        "_unready",
+        "_unwritten",
+        "_work",
+    )
+
     def __init__(
         self,
         *,

@@ -43,6 +43,32 @@ logger = logging.getLogger(__name__)
 class Supervisor:
     """The lines of one agent's part: at most one is in use, one may be opening, and one speaking its last words."""
 
+    __slots__ = (
+        "_agent",
+        "_answers",
+        "_backlog",
+        "_chores",
+        "_compression",
+        "_conversation",
+        "_cut_off",
+        "_farewell",
+        "_gate",
+        "_group",
+        "_leave",
+        "_line",
+        "_opening",
+        "_patience_s",
+        "_queue",
+        "_reader",
+        "_rotation",
+        "_sent_off",
+        "_session",
+        "_tools",
+        "_uplink",
+        "_withdrawn",
+        "silence",
+    )
+
     def __init__(
         self,
         *,

@@ -43,6 +43,8 @@ class LiveConnection(ABC):
     `InvalidInput` and leaves the connection as it was.
     """
 
+    __slots__ = ()
+
     @abstractmethod
     async def send_content(self, content: Content, *, turn_complete: bool = True) -> None:
         """Sends a turn of text (and media); `turn_complete=False` adds context without asking for an answer."""

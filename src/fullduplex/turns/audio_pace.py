@@ -22,6 +22,8 @@ _LIKELY = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000
 class AudioPace:
     """Measures one stream of audio that is said to have `rate` samples a second (per channel)."""
 
+    __slots__ = ("_agreeing", "_last", "_rate", "_samples", "_since", "_suspect")
+
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._since: float | None = None

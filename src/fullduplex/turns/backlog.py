@@ -66,6 +66,20 @@ class Entry(msgspec.Struct, Generic[T], gc=False):
 class Backlog(Generic[T]):
     """The unacknowledged input of one run, in the order of sending. `T` is a request; media stand here as blobs."""
 
+    __slots__ = (
+        "_bytes",
+        "_context",
+        "_entries",
+        "_frames",
+        "_marked",
+        "_max_bytes",
+        "_spoke_at",
+        "_trim_at",
+        "_unanswered",
+        "_uncovered",
+        "lost_bytes",
+    )
+
     def __init__(self, max_bytes: int = 30 * BYTES_A_SECOND) -> None:
         self._max_bytes = max_bytes
         self._entries: deque[Entry[T]] = deque()

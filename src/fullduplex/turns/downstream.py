@@ -25,6 +25,22 @@ class Downstream:
     says so.
     """
 
+    __slots__ = (
+        "_author",
+        "_branch",
+        "_grounding",
+        "_hears",
+        "_input",
+        "_invocation_id",
+        "_long_running",
+        "_new_id",
+        "_now",
+        "_output",
+        "_text",
+        "_thought",
+        "in_turn",
+    )
+
     def __init__(
         self,
         *,

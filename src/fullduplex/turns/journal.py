@@ -43,6 +43,8 @@ class Journal:
     without audio was read, not heard, and is not held back; nor is a transcript that is finished before its audio.
     """
 
+    __slots__ = ("_beside", "_broken_off", "_held", "_said", "_speaking", "_spoken", "_texts", "_typed", "_wordless")
+
     def __init__(self) -> None:
         self._speaking = False
         self._beside: set[str] = set()

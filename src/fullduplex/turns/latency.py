@@ -65,6 +65,8 @@ class LatencyMeter:
     just before `audio`, with the latest. What was said since belongs to the next response.
     """
 
+    __slots__ = ("_answered_at", "_cause", "_current", "_interrupted", "_kept")
+
     def __init__(self) -> None:
         self._cause: _Cause | None = None
         self._answered_at = -math.inf

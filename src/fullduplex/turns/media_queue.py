@@ -97,6 +97,8 @@ class Counters:
 class MediaQueue(Generic[T]):
     """A first-in, first-out queue with a limit for each kind. Not thread-safe: its owner holds the lock."""
 
+    __slots__ = ("_audio_s", "_chunks", "_entries", "_frames", "counters", "limits", "overloaded")
+
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.counters = Counters()

@@ -20,6 +20,8 @@ PATIENCE_S = 1.0
 class PlayoutCursor:
     """Fed with what the app is shown, in order; `now` is seconds on one clock that does not go back."""
 
+    __slots__ = ("_awaited", "_deadline", "_early", "_last", "_open", "_player", "_subject")
+
     def __init__(self) -> None:
         self._open: Response | None = None
         self._last: Response | None = None

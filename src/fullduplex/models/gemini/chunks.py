@@ -20,6 +20,8 @@ _LESSONS = 32
 class ChunkReader:
     """Knows how one connection writes its audio."""
 
+    __slots__ = ("_end", "_lessons", "_mime_type", "_role", "_start")
+
     def __init__(self) -> None:
         self._start = self._end = _NEVER
         self._mime_type: str | None = None

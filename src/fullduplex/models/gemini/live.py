@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 class GeminiConnection(LiveConnection):
     """One conversation over one open socket; `Gemini.connect` makes it."""
 
+    __slots__ = ("_closed", "_decoder", "_early", "_manual_activity", "_sent", "_socket", "encoder")
+
     def __init__(self, socket: Socket, encoder: Encoder, *, manual_activity: bool) -> None:
         self.encoder = encoder
         self._socket = socket

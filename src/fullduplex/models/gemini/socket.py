@@ -53,6 +53,24 @@ class _Discreet(logging.LoggerAdapter[logging.Logger]):
 class Socket(WSListener):
     """One open WebSocket. One reader at a time; any number of senders."""
 
+    __slots__ = (
+        "_closing",
+        "_end",
+        "_fragments",
+        "_fragments_bytes",
+        "_gone",
+        "_heard_from",
+        "_keepalive",
+        "_loop",
+        "_messages",
+        "_reader",
+        "_reading_paused",
+        "_room",
+        "_take",
+        "_transport",
+        "_waiting_bytes",
+    )
+
     def __init__(self) -> None:
         self._messages: deque[bytes] = deque()
         self._waiting_bytes = 0

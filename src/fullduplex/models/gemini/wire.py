@@ -60,6 +60,8 @@ def _frame_for(mime_type: str | None, typed_media: bool) -> tuple[bytes, bytes] 
 class Encoder:
     """Writes what goes up to one model on one backend. Raises `InvalidInput` for what cannot be expressed."""
 
+    __slots__ = ("_backend", "_capabilities", "_once")
+
     def __init__(self, capabilities: Capabilities, backend: Backend) -> None:
         self._capabilities = capabilities
         self._backend = backend
@@ -157,6 +159,8 @@ _EMPTY = LiveServerMessage()
 
 class Decoder:
     """Reads what one connection sends. `warn` is a logger's method; it is told once of each unknown kind."""
+
+    __slots__ = ("_chunks", "_once", "_warn")
 
     def __init__(self, warn: Callable[..., None] = _log.warning) -> None:
         self._warn = warn

@@ -283,6 +283,24 @@ async def test_players_fall_silent_when_the_answer_was_over_before_the_judgement
 
 
 @virtual
+async def test_a_judgement_that_comes_in_the_next_answer_lets_that_be_heard() -> None:
+    call = await Call.start(before_model_callback=Judge(delay_s=0.5).before)
+    await call.play(heard("build a bomb", finished=True), audio(), said("First you"), TURN_COMPLETE)
+    await call.play(audio(), said("By the way, "))
+    await asyncio.sleep(0.6)
+    await call.play(audio(), said("it is late."), TURN_COMPLETE)
+    assert (await call.end())[-7:] == [
+        "audio",
+        "P-out:By the way, ",
+        ":Let us talk of something else.",
+        "audio",
+        "P-out:it is late.",
+        "M-out:By the way, it is late.",
+        "end",
+    ]
+
+
+@virtual
 async def test_the_next_answer_is_heard_though_the_blocked_one_never_came() -> None:
     call = await Call.start(before_model_callback=Judge().before)
     await call.play(heard("build a bomb", finished=True), heard("well, "))
@@ -326,6 +344,13 @@ async def test_a_replacement_silences_the_rest_of_the_answer() -> None:
         "end",
     ]
     assert call.model.connections == [connection]  # no other was opened for it
+
+
+@virtual
+async def test_an_answer_that_is_given_back_as_it_was_is_no_replacement() -> None:
+    call = await Call.start(after_model_callback=lambda callback_context, llm_response: llm_response)
+    await call.play(audio(), said("It is "), said("sunny."), TURN_COMPLETE)
+    assert await call.end() == ["audio", "P-out:It is ", "P-out:sunny.", "M-out:It is sunny.", "end"]
 
 
 @virtual

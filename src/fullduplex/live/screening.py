@@ -185,6 +185,8 @@ class Screening:
         context = CallbackContext(self._ctx)
         answer = LlmResponse(content=content, partial=said.partial)
         replaced = await self._guarded(self._ask("after_model_callback", callback_context=context, llm_response=answer))
+        if replaced is not None and replaced.content is not None and replaced.content.text == said.text:
+            replaced = None  # the answer itself, given back
         self._judged(said.turn, replaced, context)
 
     async def _ask(self, hook: Hook, **arguments: object) -> LlmResponse | None:
@@ -210,8 +212,9 @@ class Screening:
             return
         self._replaced = turn
         self._answers.pop(turn, None)
-        if turn != self._turn:  # it is over, but may still be played
-            self._conversation.interrupt()
+        if turn != self._turn:
+            if not self._conversation.in_turn:  # it is over, but may still be played
+                self._conversation.interrupt()
         elif self._conversation.in_turn:
             self._interrupt()
         else:
@@ -252,10 +255,11 @@ def _checked(answer: LlmResponse | None) -> LlmResponse | None:
 
 
 def _turn_of(answer: LlmResponse, context: CallbackContext, conversation: Conversation) -> Event:
-    """`answer` as a turn of its own."""
+    """`answer` as a turn of its own, unless the model is in the middle of another."""
     content = answer.content
     if content is not None and not content.role:
         content = content.model_copy(update={"role": "model"})
     fields = {name: getattr(answer, name) for name in answer.__struct_fields__}
     fields |= {"content": content, "partial": None}
-    return conversation.event(turn_complete=True, actions=context.actions, **fields)
+    ends = None if conversation.in_turn else True
+    return conversation.event(turn_complete=ends, actions=context.actions, **fields)

@@ -283,6 +283,16 @@ def test_a_conversation_that_is_handed_over_is_to_be_gone_on_with() -> None:
     assert not asks(typed("hello"), *handover, by("third", wrote("Here I am.")))
 
 
+def test_what_a_loss_cut_off_of_an_agent_that_then_handed_over_is_left_out() -> None:
+    broken = by("other", wrote("Your ord", id="cut", interrupted=True))
+    events = (typed("where is it?"), broken, *handed_over("other", "guide"))
+    briefing = brief(events, since=None, reader=GUIDE, cut_off={"cut"})
+    assert briefing.open_question
+    assert "Your ord" not in "".join(content.text or "" for content in briefing.contents)
+    since = brief((*events[:2], typed("hello?"), *events[2:]), since=None, reader=GUIDE, cut_off=set())
+    assert "[other] said: Your ord" in "".join(content.text or "" for content in since.contents)
+
+
 @pytest.mark.parametrize("action", [{"end_of_agent": True}, {"escalate": True}])
 def test_a_step_that_is_done_is_to_be_gone_on_with(action: dict[str, bool]) -> None:
     done = by("other", answered("c"))

@@ -61,7 +61,7 @@ def brief(
     """What a connection is told that goes on from `since`, or from nothing.
 
     `cut_off` holds the ids of the words of an answer that a loss cut off: they are told if the user has said something
-    since, else they are left out. `elsewhere` holds the ids of what the connection learns in another way, and `running`
+    since, else they are left out, also when another agent was to give the answer and has handed over. `elsewhere` holds the ids of what the connection learns in another way, and `running`
     the calls whose tools work: the model is asked nothing until they have answered, unless the user went on meanwhile.
     """
     news = [event for event in on_branch(_after(events, since), reader.branch) if event.id not in elsewhere]
@@ -69,27 +69,31 @@ def brief(
         news = _open(news, reader.only_open)
     answered = {answer.id for event in events for answer in event.get_function_responses()}
     told = _told(events, news, answered)
-    if cut_off and not _asks(told, reader.agent):
+    asking = _asking(told, reader.agent)
+    if cut_off and (asking is None or _is_by_another(asking, reader.agent)):
         told = _told(events, _without_rest(news, cut_off), answered)
-    asks = _asks(told, reader.agent)
+        asking = _asking(told, reader.agent)
+    asks = asking is not None
     contents = contents_of(told, agent=reader.agent) if asks or reader.only_open is None else []
     return Briefing(contents, open_question=asks and not _is_working(news, running))
 
 
-def _asks(told: Sequence[Event], agent: str | None) -> bool:
-    """Whether the last that was said is for `agent` to answer: the user's, or that another agent has handed over.
-
-    What that agent said before may have been put into words only afterwards.
-    """
+def _asking(told: Sequence[Event], agent: str | None) -> Event | None:
+    """What is for `agent` to answer, if the last that was said is: the user's words, what a tool answered, or that
+    another agent has handed over. What that agent said before may have been put into words only afterwards."""
     spoke: set[str] = set()
     for event in reversed(told):
-        if agent is not None and is_others(event, agent):
+        if _is_by_another(event, agent):
             if hands_over(event):
-                return spoke <= {event.author}
+                return event if spoke <= {event.author} else None
             spoke.add(event.author)
         elif contents := contents_of([event], agent=agent):
-            return not spoke and contents[-1].role != "model"
-    return False
+            return event if not spoke and contents[-1].role != "model" else None
+    return None
+
+
+def _is_by_another(event: Event, agent: str | None) -> bool:
+    return agent is not None and is_others(event, agent)
 
 
 def hands_over(event: Event) -> bool:

@@ -91,6 +91,8 @@ class Channel:
         self.interrupt: Callable[[], None] = lambda: None
         self._numbers: Iterator[int] = itertools.count(1) if trunk is None else trunk._numbers
         self.is_begun = False
+        self.cut_off: set[str] = set()
+        """Ids of the words of an answer that a loss cut off, until another one is whole."""
 
     def note(self, event: Event) -> None:
         """Has the session keep an event of the user's side: once, where several agents are told of it."""

@@ -114,7 +114,7 @@ class Supervisor:
         self._line: Line | None = None
         self._leave: asyncio.Future[ConnectionLost | None] | None = None
         self._sent_off = False
-        self._cut_off: set[str] = set()
+        self._cut_off = channel.cut_off
         self._farewell = Farewell(
             session=ctx.session,
             conversation=self._conversation,

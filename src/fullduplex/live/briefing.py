@@ -61,8 +61,9 @@ def brief(
     """What a connection is told that goes on from `since`, or from nothing.
 
     `cut_off` holds the ids of the words of an answer that a loss cut off: they are told if the user has said something
-    since, else they are left out, also when another agent was to give the answer and has handed over. `elsewhere` holds the ids of what the connection learns in another way, and `running`
-    the calls whose tools work: the model is asked nothing until they have answered, unless the user went on meanwhile.
+    since, else they are left out, also when another agent was to give the answer and has handed over. `elsewhere` holds
+    the ids of what the connection learns in another way, and `running` the calls whose tools work: the model is asked
+    nothing until they have answered, unless the user went on meanwhile.
     """
     news = [event for event in on_branch(_after(events, since), reader.branch) if event.id not in elsewhere]
     if reader.only_open is not None:

@@ -12,7 +12,7 @@ from fullduplex.agents import BaseAgent, LoopAgent, ParallelAgent, SequentialAge
 from fullduplex.models.base import ConnectRequest
 from fullduplex.testing.scripted_model import ScriptedModel
 from tests.agents.test_llm_agent import connect
-from tests.live.kit import virtual
+from tests.live.kit import TURN_COMPLETE, Call, text, virtual
 
 
 def family(**child: object) -> tuple[Agent, Agent]:
@@ -127,6 +127,7 @@ async def test_an_output_schema_is_warned_of_in_a_live_run_and_does_no_harm(capl
         words: str
 
     with caplog.at_level(logging.WARNING, "fullduplex"):
-        request = await connect(Agent(name="a", model=ScriptedModel(), output_schema=Answer))
-    assert "output_schema has no effect" in caplog.text
-    assert request.config.response_modalities == ["AUDIO"]
+        call = await Call.start(output_schema=Answer)
+        await call.play(text("no JSON"), TURN_COMPLETE)
+    assert await call.end() == ["P:no JSON", "M:no JSON", "end"]
+    assert caplog.text.count("output_schema has no effect") == 1

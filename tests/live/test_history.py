@@ -156,6 +156,7 @@ async def test_with_a_handle_no_history_is_sent() -> None:
     assert await second_connection(spoken("hi", "user"), run_config=config) == []
 
 
+@pytest.mark.spec(121)
 @virtual
 async def test_a_run_continues_what_an_earlier_run_on_the_session_began() -> None:
     async def look() -> str:

@@ -164,6 +164,7 @@ async def test_a_call_without_its_arguments_and_a_call_of_no_tool_are_answered_w
     assert call.short[-1] == "end"
 
 
+@pytest.mark.spec(87)
 @pytest.mark.parametrize(
     "failure",
     [

@@ -378,7 +378,7 @@ async def test_an_agent_cannot_be_left_for_itself_nor_for_nobody() -> None:
 # -- far and wide -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.spec(133)
+@pytest.mark.spec(121, 133)
 @virtual
 async def test_the_next_run_goes_on_with_the_agent_that_has_the_conversation() -> None:
     root, first, second = pair()
@@ -394,7 +394,11 @@ async def test_the_next_run_goes_on_with_the_agent_that_has_the_conversation() -
     await call.end()
     again = await Call.start(runner=runner, model=second, session=await call.saved())
     connection = await second.opened(2)
-    assert [content.role for content in connection.request.history] == ["user", "user", "model"]
+    asked, quoted, own = connection.request.history
+    assert (asked.role, asked.text) == ("user", "a refund")
+    assert quoted.role == "user"
+    assert "[root] called tool `transfer_to_agent`" in quoted.text
+    assert (own.role, own.text) == ("model", "Done.")
     await again.end()
     assert len(first.connections) == 1
 

@@ -141,6 +141,10 @@ class InvocationContext:
             raise InvalidConfig("this run cannot run another agent on the side: it was begun without a runner")
         return self.nested_runs(self, agent, message, state, plugins=plugins)
 
+    def branch_of(self, agent: BaseAgent) -> str:
+        """The branch of `agent`, which `self.agent` has work beside others."""
+        return f"{self.branch or ''}.{self.agent_name}.{agent.name}".removeprefix(".")
+
     def for_agent(self, agent: BaseAgent) -> InvocationContext:
         """The same run, with `agent` at work."""
         return self if agent is self.agent else dataclasses.replace(self, agent=agent)

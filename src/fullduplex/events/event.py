@@ -123,7 +123,7 @@ class Event(Message):
 
     def get_function_responses(self) -> list[FunctionResponse]:
         """The tool answers in this event, in order."""
-        return [part.function_response for part in self._parts() if part.function_response is not None]
+        return self.content.function_responses if self.content is not None else []
 
     def has_trailing_code_execution_result(self) -> bool:
         """Whether the last part is the result of code that the backend ran."""

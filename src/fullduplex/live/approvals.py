@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import NamedTuple
 
 from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.agents.tool_calls import on_record, requests_of
-from fullduplex.errors import InvalidInput
 from fullduplex.events import Event
 from fullduplex.sessions import Session
 from fullduplex.tools.base import BaseTool
 from fullduplex.tools.context import ToolContext
-from fullduplex.turns.approvals import REQUESTS, Request, open_requests
+from fullduplex.turns.approvals import REQUESTS, Decision, Request, not_waiting, open_requests
 from fullduplex.types.content import Content, FunctionCall, FunctionResponse, Part
-
-
-class Decision(NamedTuple):
-    """A request, and what the user said to it."""
-
-    request: Request
-    answer: FunctionResponse
 
 
 class Approvals:
@@ -50,7 +41,7 @@ class Approvals:
 
     def take(self, content: Content) -> tuple[list[Decision], Content | None]:
         """The decisions in `content`, and the rest of it. Raises `InvalidInput` for an answer that nobody waits for."""
-        answers = [part.function_response for part in content.parts or () if part.function_response is not None]
+        answers = content.function_responses
         if not answers:
             return [], content
         waiting = dict(self._open)
@@ -62,9 +53,7 @@ class Approvals:
             if request is not None and request.id not in self._closed:
                 decisions.append(Decision(request, answer))
             elif answer.name in REQUESTS or answer.id in self._closed:
-                raise InvalidInput(
-                    f"no request {answer.id} waits for an answer", code="invalid_content", field="content.parts"
-                )
+                raise not_waiting(answer, field="content.parts")
         if not decisions:
             return [], content
         for decision in decisions:

@@ -17,7 +17,7 @@ from typing import Any
 from fullduplex.agents.speech_guard import SpeechGuard, Verdict
 from fullduplex.errors import CallbackError, FullduplexError
 from fullduplex.events import Event
-from fullduplex.turns.answer_text import AnswerText, words_of
+from fullduplex.turns.answer_text import AnswerText, sound_of, words_of
 from fullduplex.turns.hold_back import HoldBack, Kind
 from fullduplex.turns.media_queue import audio_seconds
 from fullduplex.turns.speech import covers
@@ -99,8 +99,8 @@ class Guard:
 
     def follow(self, event: Event, now: float) -> None:
         """Takes an event that stands behind all others, an interrupted one too, because the line is gone."""
-        if (seconds := _sound(event)) is not None:
-            self._held.audio(event, seconds, now)
+        if (sound := sound_of(event)) is not None:
+            self._held.audio(event, audio_seconds(len(sound.data or b""), sound.mime_type), now)
         elif words_of(event):
             self._read(event)
             spoken = event.output_transcription
@@ -256,14 +256,6 @@ class Guard:
             self._timer.cancel()
             self._timer = None
         return ends
-
-
-def _sound(event: Event) -> float | None:
-    """How many seconds of the agent's voice are in `event`; None when it holds none."""
-    blob = event.content.parts[0].inline_data if event.content is not None and event.content.parts else None
-    if blob is None or not blob.data or event.author == "user":
-        return None
-    return audio_seconds(len(blob.data), blob.mime_type)
 
 
 def _shortened(event: Event, text: str) -> Event:

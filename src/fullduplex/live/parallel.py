@@ -49,8 +49,7 @@ class Child(Gate):
     """One of the agents, with its channel and its stage. It has to ask for the floor."""
 
     def __init__(self, ctx: InvocationContext, agent: BaseAgent, trunk: Channel, group: Parallel) -> None:
-        name = f"{ctx.agent_name}.{agent.name}"
-        self.branch = f"{ctx.branch}.{name}" if ctx.branch else name
+        self.branch = ctx.branch_of(agent)
         self.ctx = dataclasses.replace(ctx, agent=agent, branch=self.branch, live_request_queue=LiveRequestQueue())
         self._group = group
         self.channel = trunk.branch(self.ctx, self)
@@ -177,11 +176,11 @@ class Parallel:
 
     def _addressees(self, request: LiveRequest) -> list[Child]:
         """Whom a request is for: all, or the one that made the call which it answers."""
-        parts = request.content.parts or [] if request.content is not None else []
-        answered = {part.function_response.id for part in parts if part.function_response is not None}
         active = list(self._active.values())
-        if not answered:
+        answers = request.content.function_responses if request.content is not None else []
+        if not answers:
             return active
+        answered = {answer.id for answer in answers}
         for event in reversed(self._session.events):
             if event.branch and any(call.id in answered for call in event.get_function_calls()):
                 return [child for child in active if f"{event.branch}.".startswith(f"{child.branch}.")]

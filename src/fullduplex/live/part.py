@@ -78,9 +78,7 @@ class Part:
             setup=setup,
             channel=channel,
             tools=self._tools,
-            group=wiring.group,
-            ambient=wiring.ambient,
-            settings=wiring.settings,
+            wiring=wiring,
             is_first=is_first,
             withdrawn=handover.settled,
         )

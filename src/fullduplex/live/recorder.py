@@ -19,6 +19,7 @@ from fullduplex.artifacts import BaseArtifactService
 from fullduplex.errors import FullduplexError
 from fullduplex.events import Event
 from fullduplex.live.ambient import Ambient
+from fullduplex.turns.answer_text import sound_of
 from fullduplex.turns.recording import Kind, Recording, Recordings, expired
 from fullduplex.types.content import Blob, Content, FileData, Part
 
@@ -97,13 +98,13 @@ class Recorder:
         are wanted at once, end all waiting."""
         if event.turn_complete:
             self._turn_over()
-        if event.interrupted or _sound(event) is not None:
+        if event.interrupted or sound_of(event) is not None:
             for ready in self._waiting:
                 _settle(ready, False)
 
     def after(self, event: Event) -> None:
         """`event` was shown."""
-        if (blob := _sound(event)) is not None:
+        if (blob := sound_of(event)) is not None:
             for recording in self._recordings.received(event.author, blob, self._ambient.now()):
                 self._refer([self._save(recording)], in_place=False)
         if event.generation_complete or event.interrupted:
@@ -257,13 +258,6 @@ class Recorder:
                     await self._service.delete_artifact(**self._whose, filename=name)
         except Exception as error:  # the service is the app's
             logger.warning("old recordings of session %s are not deleted: %s", self._ctx.session.id, error)
-
-
-def _sound(event: Event) -> Blob | None:
-    """What the agent says in `event`."""
-    if event.content is None or not event.content.parts or event.author == "user":
-        return None
-    return event.content.parts[0].inline_data
 
 
 def _settle(ready: asyncio.Future[bool], value: bool) -> None:

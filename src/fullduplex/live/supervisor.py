@@ -15,7 +15,6 @@ from fullduplex.agents.contexts import InvocationContext
 from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.errors import ConnectionLost, ModelError
 from fullduplex.events import Event
-from fullduplex.live.ambient import Ambient
 from fullduplex.live.briefing import Handle, brief
 from fullduplex.live.channel import Channel
 from fullduplex.live.compression import Compression
@@ -24,10 +23,10 @@ from fullduplex.live.greeting import opens
 from fullduplex.live.line import Line
 from fullduplex.live.opening import Opening
 from fullduplex.live.rotation import Rotation
-from fullduplex.live.settings import LiveSettings
 from fullduplex.live.setup import Setup
 from fullduplex.live.silence import Silence
 from fullduplex.live.tool_runner import ToolRunner
+from fullduplex.live.wiring import Wiring
 from fullduplex.models.base import LiveModel
 from fullduplex.requests import LiveRequest
 from fullduplex.types.live import (
@@ -78,9 +77,7 @@ class Supervisor:
         setup: Setup,
         channel: Channel,
         tools: ToolRunner,
-        group: asyncio.TaskGroup,
-        ambient: Ambient,
-        settings: LiveSettings,
+        wiring: Wiring,
         is_first: bool,
         withdrawn: Callable[[list[str]], None],
     ) -> None:
@@ -92,8 +89,8 @@ class Supervisor:
         self._tools = tools
         self._withdrawn = withdrawn
         self._gate = channel.gate
-        self._group = group
-        self._patience_s = settings.tool_deadline_s + settings.send_deadline_s
+        self._group = wiring.group
+        self._patience_s = wiring.settings.tool_deadline_s + wiring.settings.send_deadline_s
         self._reader = setup.reader
         fallback = setup.context_fallback
         self._compression = Compression(fallback, setup.reader) if fallback is not None else None
@@ -103,14 +100,14 @@ class Supervisor:
             model=model,
             setup=setup,
             session=ctx.session,
-            group=group,
-            policy=settings.reconnect,
-            ambient=ambient,
+            group=wiring.group,
+            policy=wiring.settings.reconnect,
+            ambient=wiring.ambient,
             take=channel.gate.admit(self._take),
             number=channel.next_line,
             is_first=is_first,
         )
-        self._rotation = Rotation(self._opening, group, self._consider_leaving)
+        self._rotation = Rotation(self._opening, wiring.group, self._consider_leaving)
         self._line: Line | None = None
         self._leave: asyncio.Future[ConnectionLost | None] | None = None
         self._sent_off = False

@@ -128,7 +128,7 @@ def as_turn(content: Content) -> Content:
 
 def answers_in(content: Content) -> list[FunctionResponse]:
     """The tools' answers that make up `content`; nothing when it holds anything else."""
-    answers = [part.function_response for part in content.parts or () if part.function_response is not None]
+    answers = content.function_responses
     return answers if len(answers) == len(content.parts or ()) else []
 
 

@@ -7,33 +7,22 @@ begins where the question was asked.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from fullduplex.agents.base import BaseAgent
 from fullduplex.agents.tool_calls import on_record
 from fullduplex.agents.workflow import WorkflowAgent
-from fullduplex.errors import InvalidInput
 from fullduplex.events import Event
-from fullduplex.turns.approvals import CREDENTIAL, REQUESTS, Request, open_requests
-from fullduplex.types.content import Content, FunctionResponse, Part
-
-
-class Decision(NamedTuple):
-    """A request, and what the user said to it."""
-
-    request: Request
-    answer: FunctionResponse
+from fullduplex.turns.approvals import CREDENTIAL, REQUESTS, Decision, Request, not_waiting, open_requests
+from fullduplex.types.content import Content, Part
 
 
 def check(events: Sequence[Event], message: Content) -> None:
     """Raises `InvalidInput` for an answer in `message` to a request that does not wait for one."""
     asked = {call.id for event in events for call in event.get_function_calls() if call.name in REQUESTS}
     waiting = open_requests(events)
-    for answer in _answers(message):
+    for answer in message.function_responses:
         if (answer.name in REQUESTS or answer.id in asked) and answer.id not in waiting:
-            raise InvalidInput(
-                f"no request {answer.id} waits for an answer", code="invalid_content", field="new_message.parts"
-            )
+            raise not_waiting(answer, field="new_message.parts")
 
 
 def recorded(events: Sequence[Event], message: Content) -> Content:
@@ -66,7 +55,7 @@ def decisions(events: Sequence[Event], message: Content | None, agent: str | Non
         if (request := Request.read(call)) is not None
     }
     done = {answer.id for event in events for answer in event.get_function_responses()}
-    decided = [Decision(asked[answer.id or ""], answer) for answer in _answers(message) if answer.id in asked]
+    decided = [Decision(asked[answer.id or ""], answer) for answer in message.function_responses if answer.id in asked]
     return [decision for decision in decided if decision.request.call.id not in done]
 
 
@@ -85,10 +74,6 @@ def whole_workflow(agent: BaseAgent) -> BaseAgent:
         whole = above if isinstance(above, WorkflowAgent) else whole
         above = above.parent_agent
     return whole
-
-
-def _answers(message: Content) -> list[FunctionResponse]:
-    return [part.function_response for part in message.parts or [] if part.function_response is not None]
 
 
 def _is_credential(part: Part) -> bool:

@@ -58,10 +58,10 @@ def _check(ctx: InvocationContext, message: Content) -> None:
         raise InvalidInput("User message cannot contain function calls.", code="invalid_content", field="new_message")
     approvals.check(ctx.session.events, message)
     called = {call.id for event in ctx.session.events for call in event.get_function_calls()}
-    for part in message.parts:
-        if part.function_response is not None and part.function_response.id not in called:
+    for answer in message.function_responses:
+        if answer.id not in called:
             raise InvalidInput(
-                f"the session has no call {part.function_response.id!r} that this answers",
+                f"the session has no call {answer.id!r} that this answers",
                 code="invalid_content",
                 field="new_message.parts.functionResponse.id",
             )
@@ -90,8 +90,7 @@ def _begun(ctx: InvocationContext) -> InvocationContext:
     """The context of the agent that answers: the one that made the call which the message answers, else the one that
     has the conversation. A workflow that waited for the user goes on where it waited."""
     events = ctx.session.events
-    parts = ctx.user_content.parts or [] if ctx.user_content is not None else []
-    answered = {part.function_response.id for part in parts if part.function_response is not None}
+    answered = {answer.id for answer in ctx.user_content.function_responses} if ctx.user_content is not None else set()
     caller = caller_of(ctx.agent, events, answered)
     if caller is None:
         return ctx.for_agent(present_agent(ctx.agent, events))

@@ -27,8 +27,9 @@ async def run(ctx: InvocationContext) -> AsyncGenerator[Event, None]:
 
 
 async def _at_once(ctx: InvocationContext, agent: ParallelAgent) -> AsyncGenerator[Event, None]:
-    branches = agent.sub_agents if ctx.resume_at is None else agent.sub_agents[_first(agent, ctx.resume_at) :][:1]
-    async with aclosing(together([branch.run_async(_on_branch(ctx, branch)) for branch in branches])) as events:
+    agents = agent.sub_agents if ctx.resume_at is None else agent.sub_agents[_first(agent, ctx.resume_at) :][:1]
+    parts = [one.run_async(dataclasses.replace(ctx, branch=ctx.branch_of(one))) for one in agents]
+    async with aclosing(together(parts)) as events:
         async for event in events:
             yield event
 
@@ -61,8 +62,3 @@ def _loop_of(event: Event, agent: BaseAgent) -> BaseAgent | None:
     while above is not None and not isinstance(above, LoopAgent):
         above = above.parent_agent
     return above
-
-
-def _on_branch(ctx: InvocationContext, sub_agent: BaseAgent) -> InvocationContext:
-    own = f"{ctx.agent_name}.{sub_agent.name}"
-    return dataclasses.replace(ctx, branch=f"{ctx.branch}.{own}" if ctx.branch else own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fullduplex.events import Event
+from fullduplex.types.content import Blob
 
 
 class AnswerText:
@@ -41,6 +42,14 @@ def words_of(event: Event) -> str:
     if event.output_transcription is not None:
         return event.output_transcription.text or ""
     return event.content.text if event.content is not None and event.content.role != "user" else ""
+
+
+def sound_of(event: Event) -> Blob | None:
+    """What the agent says aloud in `event`; None where nothing is heard of it."""
+    if event.content is None or not event.content.parts or event.author == "user":
+        return None
+    blob = event.content.parts[0].inline_data
+    return blob if blob is not None and blob.data else None
 
 
 def joined(first: str, second: str) -> str:

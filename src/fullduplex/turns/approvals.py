@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from fullduplex.errors import InvalidInput
 from fullduplex.events import Event, EventActions
 from fullduplex.types.confirmation import ToolConfirmation
 from fullduplex.types.content import FunctionCall, FunctionResponse
@@ -66,6 +67,13 @@ class Request:
         return ToolConfirmation(hint=hint or "", confirmed=said.get("confirmed") is True, payload=said.get("payload"))
 
 
+class Decision(NamedTuple):
+    """A request, and what the user said to it."""
+
+    request: Request
+    answer: FunctionResponse
+
+
 def requests(
     call: FunctionCall, actions: EventActions, ids: Iterable[str], confirmed: ToolConfirmation | None = None
 ) -> list[Request]:
@@ -90,6 +98,11 @@ def open_requests(events: Iterable[Event]) -> dict[str, Request]:
             if (request := Request.read(call)) is not None:
                 asked[request.id] = request
     return {key: request for key, request in asked.items() if key not in answered and request.call.id not in answered}
+
+
+def not_waiting(answer: FunctionResponse, *, field: str) -> InvalidInput:
+    """The error that refuses an `answer` which came, in `field`, to a request that waits for none."""
+    return InvalidInput(f"no request {answer.id} waits for an answer", code="invalid_content", field=field)
 
 
 def _said(answer: FunctionResponse) -> Mapping[str, Any]:

@@ -153,6 +153,11 @@ class Content(Message):
         """The text of all parts that are not thoughts, joined."""
         return "".join(part.text for part in self.parts or () if part.text and not part.thought)
 
+    @property
+    def function_responses(self) -> list[FunctionResponse]:
+        """The answers of tools and of the user that are among the parts, in order."""
+        return [part.function_response for part in self.parts or () if part.function_response is not None]
+
 
 def _user() -> str:
     return "user"

@@ -47,7 +47,7 @@ class LocalText(TextModel):
         if not request.contents:
             raise InvalidInput("a request without contents", code="invalid_content", field="contents")
         last = request.contents[-1]
-        if results := [part.function_response for part in last.parts or [] if part.function_response is not None]:
+        if results := last.function_responses:
             names = {call.id: call.name for call in _calls(request.contents)}
             named = [(result.name or names.get(result.id) or "tool", result) for result in results]
             return [Part(text=dialogue.outcome(named) or "Okay.")]

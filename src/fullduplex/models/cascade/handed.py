@@ -33,8 +33,7 @@ def still_open(contents: Sequence[Content]) -> Open:
             quoted = quoted or text
         elif text and not question:
             question = text
-    last = contents[-1].parts or [] if contents else []
-    results = [part.function_response for part in last if part.function_response is not None]
+    results = contents[-1].function_responses if contents else []
     called = _CALLED.findall(quoted)
     # Whoever has done a task has answered what was said to it: the next one begins.
     done = bool(called) and called[-1] in (COMPLETED, EXIT)

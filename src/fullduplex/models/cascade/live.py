@@ -150,7 +150,7 @@ class CascadeConnection(LiveConnection):
     async def send_content(self, content: Content, *, turn_complete: bool = True) -> None:
         """A typed turn interrupts what is being said and is answered; without `turn_complete` it is only kept."""
         self._check_open()
-        responses = [part.function_response for part in content.parts or () if part.function_response is not None]
+        responses = content.function_responses
         if responses:
             await self.send_tool_response(responses)
             return

@@ -1,4 +1,4 @@
-"""The runner's arguments, errors and promises (§1.6); how its runs end is tested in `tests/live`."""
+"""The runner's arguments, errors and promises; how its runs end is tested in `tests/live`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tree of agents: names, parents, and who is found where (§1.2)."""
+"""The tree of agents: names, parents, and who is found where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs before and after an agent's part of a run (§1.2)."""
+"""What runs before and after an agent's part of a run."""
 
 from __future__ import annotations
 

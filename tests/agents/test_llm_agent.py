@@ -1,4 +1,4 @@
-"""The agent that a model plays: which model, what it is told and which tools it has (§1.3)."""
+"""The agent that a model plays: which model, what it is told and which tools it has."""
 
 from __future__ import annotations
 

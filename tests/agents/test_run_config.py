@@ -1,4 +1,4 @@
-"""The settings of a run: defaults, limits, and what reaches the connection (§1.8)."""
+"""The settings of a run: defaults, limits, and what reaches the connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which agent goes on with a conversation (§2.1)."""
+"""Which agent goes on with a conversation."""
 
 from __future__ import annotations
 

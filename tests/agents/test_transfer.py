@@ -1,4 +1,4 @@
-"""Which agents an agent can hand the conversation to, and what its model is told of them (§1.3, §1.5)."""
+"""Which agents an agent can hand the conversation to, and what its model is told of them."""
 
 from __future__ import annotations
 

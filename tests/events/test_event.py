@@ -1,4 +1,4 @@
-"""The JSON of events, field for field as spec/live.md §1.9 has it, and what an event says of itself."""
+"""The JSON of events, field for field, and what an event says of itself."""
 
 from __future__ import annotations
 

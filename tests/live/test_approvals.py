@@ -1,4 +1,4 @@
-"""Tools that wait for the user, live: a yes, a no, a credential, and what comes between (§2.5, row 100)."""
+"""Tools that wait for the user, live: a yes, a no, a credential, and what comes between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agents of the developer's own, which run other agents in a live run (§1.2)."""
+"""Agents of the developer's own, which run other agents in a live run."""
 
 from __future__ import annotations
 

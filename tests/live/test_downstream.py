@@ -1,4 +1,4 @@
-"""What comes down, as an app sees it: the events of a run for what the backend says (spec/live.md §2.4)."""
+"""What comes down, as an app sees it: the events of a run for what the backend says."""
 
 from __future__ import annotations
 

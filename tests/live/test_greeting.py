@@ -1,4 +1,4 @@
-"""Whether an agent speaks first: once, and only where there is no conversation yet (§6.5)."""
+"""Whether an agent speaks first: once, and only where there is no conversation yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session keeps of a run, and what the next run's model is told of it (§2.2, §2.9)."""
+"""What a session keeps of a run, and what the next run's model is told of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Live audio in any rate and number of channels reaches the model as 16,000 Hz mono, whole and in tune (§4.1)."""
+"""Live audio in any rate and number of channels reaches the model as 16,000 Hz mono, whole and in tune."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`output_key` in live runs: the state has what the agent said (§1.4)."""
+"""`output_key` in live runs: the state has what the agent said."""
 
 from __future__ import annotations
 

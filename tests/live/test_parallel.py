@@ -1,4 +1,4 @@
-"""Agents that work at once in a live run, of which one speaks at a time (§1.5)."""
+"""Agents that work at once in a live run, of which one speaks at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a run when the model goes away: which losses are healed, how, and what is carried over (§2.7)."""
+"""What becomes of a run when the model goes away: which losses are healed, how, and what is carried over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `save_live_blob` records (§2.10): files, references and their order, and services that are slow or fail."""
+"""What `save_live_blob` records: files, references and their order, and services that are slow or fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model callbacks of a live run: what the user says and what the model answers is judged (§2.8)."""
+"""The model callbacks of a live run: what the user says and what the model answers is judged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Artifacts, memory and toolsets, as an agent's run has them (§1.10, §1.11)."""
+"""Artifacts, memory and toolsets, as an agent's run has them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streaming tools in a live run: they begin after the model was told so, speak up, and end when they are to (§5)."""
+"""Streaming tools in a live run: they begin after the model was told so, speak up, and end when they are to."""
 
 from __future__ import annotations
 

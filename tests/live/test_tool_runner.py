@@ -1,4 +1,4 @@
-"""Tools in a live run: what the model is answered, side by side and off the receive path (§1.11, §2.5)."""
+"""Tools in a live run: what the model is answered, side by side and off the receive path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agents that hand the conversation over to one another in a live run (§2.6)."""
+"""Agents that hand the conversation over to one another in a live run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes up, as a model meets it: requests in order, one by one, and what the session keeps of them (§2.3)."""
+"""What goes up, as a model meets it: requests in order, one by one, and what the session keeps of them."""
 
 from __future__ import annotations
 

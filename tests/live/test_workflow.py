@@ -1,4 +1,4 @@
-"""Workflow agents in a live run: one agent after another, and over and over (§1.5)."""
+"""Workflow agents in a live run: one agent after another, and over and over."""
 
 from __future__ import annotations
 

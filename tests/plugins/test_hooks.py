@@ -1,4 +1,4 @@
-"""The hooks that plugins have around a run and its events (§1.12)."""
+"""The hooks that plugins have around a run and its events."""
 
 from __future__ import annotations
 

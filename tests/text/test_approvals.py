@@ -1,4 +1,4 @@
-"""Tools that ask the user, in writing (§1.11, row 100's other half): the answer comes in a later run."""
+"""Tools that ask the user, in writing: the answer comes in a later run."""
 
 from __future__ import annotations
 

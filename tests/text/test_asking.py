@@ -1,4 +1,4 @@
-"""Callbacks and plugins around the model, the agent and the run, in writing (§1.2, §1.3, §1.12)."""
+"""Callbacks and plugins around the model, the agent and the run, in writing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers of a given form, and the state that receives them (§1.3)."""
+"""Answers of a given form, and the state that receives them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text runs: question, tools, answer; what is streamed, what is kept (§1.6, §4.8)."""
+"""Text runs: question, tools, answer; what is streamed, what is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transfer and workflow agents in text runs (§1.3, §1.5, §2.6)."""
+"""Transfer and workflow agents in text runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An agent as a tool of another (§1.11): it answers in writing, to a parent that is live or not."""
+"""An agent as a tool of another: it answers in writing, to a parent that is live or not."""
 
 from __future__ import annotations
 

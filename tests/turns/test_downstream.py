@@ -1,4 +1,4 @@
-"""Golden sequences: what a backend says, and the events that come of it, in the order of spec/live.md §2.4.
+"""Golden sequences: what a backend says, and the events that come of it, in their order.
 
 Each step is a server message in the wire's JSON; events are shown short: `P"x"` a partial text, `"x"` a merged one,
 `in` and `out` for transcripts, `+` for a flag.

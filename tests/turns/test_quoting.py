@@ -1,4 +1,4 @@
-"""What an agent's model is told of what others said and did (§2.2)."""
+"""What an agent's model is told of what others said and did."""
 
 from __future__ import annotations
 

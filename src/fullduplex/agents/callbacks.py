@@ -1,4 +1,4 @@
-"""What an agent's owner has called around its part of a run, its model and its tools (spec/live.md §1.2, §1.3).
+"""What an agent's owner has called around its part of a run, its model and its tools.
 
 A callback is given its arguments by name (by position where its names are others), and may be async. Of several the
 first that returns something has the last word. Changes of state go into the event that follows.

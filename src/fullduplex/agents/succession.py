@@ -1,4 +1,4 @@
-"""Which agent of a tree has the conversation when a run begins: the one that it was handed to last (spec/live.md §2.1).
+"""Which agent of a tree has the conversation when a run begins: the one that it was handed to last.
 
 Only a transfer changes that. Whatever the agents above say after one, it stays with the agent that it went to.
 """

@@ -161,7 +161,7 @@ class Conductor:
         finally:
             scribe.cancel()
         await asyncio.wait([scribe])
-        self._scribe.hand_over()
+        self._scribe.show_rest()
         error = None if scribe.cancelled() else scribe.exception()
         if error is not None or self._scribe.unwritten:
             logger.error(

@@ -104,7 +104,7 @@ class Conversation:
             if guard is not None:
                 guard.close()
 
-    def hand_over(self, *, input_comes_again: bool) -> None:
+    def end_part(self, *, input_comes_again: bool) -> None:
         """The agent's part is over. If it has said something in this turn, its turn ends here.
 
         What the user was saying is not finished when it is to be heard again, by the next agent.

@@ -101,11 +101,11 @@ class Editor(Scribe):
             editing.cancel()
             await asyncio.wait([editing])
 
-    def hand_over(self) -> None:
+    def show_rest(self) -> None:
         """See `Scribe`; what no plugin has seen stays behind."""
         if self._steps:
             logger.error("%d events are dropped: the plugins have not seen them", len(self._steps))
-        super().hand_over()
+        super().show_rest()
 
     def _take(self, event: Event, ready: asyncio.Future[bool] | None) -> None:
         self._later(_Shown(event, ready))

@@ -58,7 +58,7 @@ class Farewell:
         self.line = line
         self._asked = False
 
-    async def hand_over(self, retired: Line, line: Line, question: Content | None) -> None:
+    async def speak_out(self, retired: Line, line: Line, question: Content | None) -> None:
         """Lets `retired` speak on; `line` is asked for the answer to `question` when it does not end in time."""
         await self._listen(retired, LAST_WORDS_S)
         try:

@@ -129,7 +129,7 @@ class Part:
             ends: set[asyncio.Future[Any]] = {lines, self._decided}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if not lines.done():
-                conversation.hand_over(input_comes_again=self._channel.uplink.backlog.speech)
+                conversation.end_part(input_comes_again=self._channel.uplink.backlog.speech)
         except asyncio.CancelledError:
             await self._drain(screening, 0.0)
             raise

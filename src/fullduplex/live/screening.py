@@ -1,4 +1,4 @@
-"""The model callbacks of a live run (spec/live.md §2.8): they judge what the user says and what the model answers.
+"""The model callbacks of a live run: they judge what the user says and what the model answers.
 
 What the user types is judged before it is sent. What the user says aloud has reached the model when its transcript is
 finished, and is judged then; the answer is judged while it is given. Callbacks may take their time: neither the receive

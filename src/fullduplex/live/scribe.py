@@ -134,7 +134,7 @@ class Scribe:
         """The connection is over: what was held back until the end of its turn is kept now."""
         self._pass(None, self._journal.end())
 
-    def hand_over(self) -> None:
+    def show_rest(self) -> None:
         """The run is over: shows the app what waited in vain to be written."""
         with contextlib.suppress(FullduplexError):
             while self._work:

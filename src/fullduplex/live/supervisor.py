@@ -260,7 +260,7 @@ class Supervisor:
             line.told = line.connection.messages_sent or 0
         if (retired := self._farewell.line) is not None:
             question = contents[-1] if asks else None
-            self._begin(self._farewell.hand_over(retired, line, question), "last words")
+            self._begin(self._farewell.speak_out(retired, line, question), "last words")
         elif asks:
             self._uplink.note(LiveRequest(content=contents[-1]), line)
 

@@ -1,4 +1,4 @@
-"""Brings the user's requests to the model: one `LiveRequest` to the verbs of a connection (spec/live.md §2.3)."""
+"""Brings the user's requests to the model: one `LiveRequest` to the verbs of a connection."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def live_model_name(name: str) -> bool:
 
 @dataclass(frozen=True)
 class MockOptions:
-    """Settings of a mock server; every default is what wire spec §5 describes or, where that is silent, a guess.
+    """Settings of a mock server; every default is what Google documents or, where that is silent, a guess.
 
     Times in ms or seconds as the name says. `hear` turns the PCM16 of a voice turn and its rate into the transcript.
     """

@@ -1,4 +1,4 @@
-"""What a plugin is: hooks of which a subclass overrides those that it wants (spec/live.md §1.12).
+"""What a plugin is: hooks of which a subclass overrides those that it wants.
 
 All hooks are async and are called with keyword arguments only. Of several plugins the first that returns something has
 the last word, and what it returns stands in place of what would have happened.

@@ -1,4 +1,4 @@
-"""Turns a backend's messages into events, in the order of spec/live.md §2.4.
+"""Turns a backend's messages into events, in the order in which ADK's apps expect them.
 
 One `Downstream` serves one agent's part of a run. It keeps what is unfinished: text that was streamed and not yet
 merged, and the transcripts of both sides. It is fed one message at a time and waits for nothing.

@@ -1,7 +1,7 @@
 """What a model is told of the conversation so far: a session's events as turns of content.
 
 Text and finished transcripts become turns, tool calls and answers stay what they are; notices, usage, thoughts and raw
-media are left out (spec/live.md §2.2). What other agents said and did is quoted.
+media are left out. What other agents said and did is quoted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which events a session keeps, and in which order.
 
 Kept: what was said in full, finished transcripts, tool calls and answers, usage, the ends of turns, handles, changes of
-state. Not kept: pieces (`partial`), raw media, and notices about the connection (spec/live.md §2.9). What the user
+state. Not kept: pieces (`partial`), raw media, and notices about the connection. What the user
 types while the model is in the middle of a turn is kept after that turn, so that a session reads as a conversation.
 What the user did not hear, the agent did not say: an interrupted answer is kept as far as it was heard.
 """

@@ -1,4 +1,4 @@
-"""What to do when a connection is lost, and after how long: the matrix of spec/live.md §2.7, backoff and budget.
+"""What to do when a connection is lost, and after how long: close codes, backoff and budget.
 
 No clock and no randomness of its own: the time and a number in [0, 1) come in.
 """

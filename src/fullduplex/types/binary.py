@@ -1,4 +1,4 @@
-"""Bytes in JSON: base64, URL-safe and padded out, either alphabet with or without padding in (spec/live.md §1.7).
+"""Bytes in JSON: base64, URL-safe and padded out, either alphabet with or without padding in.
 
 Every chunk of audio passes here, so speed counts: `pybase64` is five times as fast as msgspec's own codec.
 """

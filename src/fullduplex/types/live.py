@@ -1,6 +1,6 @@
 """What a live connection says: the messages from a model's backend, in the one vocabulary that the engine reads.
 
-They are the messages of Gemini's BidiGenerateContent (spec/gemini-live-wire.md §4), a union by presence: several
+They are the messages of Gemini's BidiGenerateContent, a union by presence: several
 fields may be set in one message. Other backends translate to them.
 """
 

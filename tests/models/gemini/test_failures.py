@@ -1,4 +1,4 @@
-"""What closes, refusals and error messages mean, and whether trying again can help (spec/live.md §2.7)."""
+"""What closes, refusals and error messages mean, and whether trying again can help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Gemini model can do, told from its name (spec/live.md §4.2). It asks nobody."""
+"""What a Gemini model can do, told from its name. It asks nobody."""
 
 from __future__ import annotations
 

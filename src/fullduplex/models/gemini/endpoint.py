@@ -1,6 +1,6 @@
 """Where to connect, and as whom: constructor arguments and environment → URL, headers and kind of backend.
 
-The rules are spec/live.md §1.13 and spec/gemini-live-wire.md §1. It reads the mapping that it is given and opens
+The variables are those that users of ADK have already. It reads the mapping that it is given and opens
 nothing. The key is in the headers alone, never in a URL, a message or a `repr`.
 """
 

@@ -16,7 +16,7 @@ Codes are stable: users meet them in exceptions, in error events and on the page
 | `unavailable` | HTTP 5xx, or UNAVAILABLE, INTERNAL, DEADLINE_EXCEEDED or UNKNOWN in an error message | yes |
 | `unreachable` | no address, no route, refused, TLS not trusted (that one not recoverable) | yes |
 | `timeout` | no answer in time while connecting | yes |
-| `connection_lost` | everything else that ends a connection: by spec/live.md §2.7 | by close code |
+| `connection_lost` | everything else that ends a connection | by close code |
 | `model_error` | any other error message | no |
 """
 

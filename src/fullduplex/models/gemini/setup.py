@@ -1,6 +1,6 @@
 """What a connection is opened with: a `ConnectRequest` checked for the backend and written as the `setup` message.
 
-The wire is spec/gemini-live-wire.md §3.1, in camelCase throughout. No sockets, no environment.
+In camelCase throughout, as on the wire. No sockets, no environment.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Messages of the BidiGenerateContent wire, written and read (spec/gemini-live-wire.md §3 and §4). No sockets.
+"""Messages of the BidiGenerateContent wire, written and read. No sockets.
 
 Upward everything is camelCase and bytes are URL-safe base64. Downward one decode gives a `LiveServerMessage`; what is
 unknown is logged once and skipped, so that a new field or message of the backend never ends a call.

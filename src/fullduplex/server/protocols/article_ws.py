@@ -1,4 +1,4 @@
-"""`WS /ws/{user_id}?is_audio=true|false`: the app of Google's streaming article (spec/live.md §3.1).
+"""`WS /ws/{user_id}?is_audio=true|false`: the app of Google's streaming article.
 
 JSON text frames `{"mime_type", "data"}` both ways; flags as `{"turn_complete", "interrupted"}`. Its console lines are
 printed as they are there. A frame that cannot be understood is answered with an error message and ends the connection

@@ -1,4 +1,4 @@
-"""`WS /ws/{user_id}/{session_id}`: binary PCM and JSON messages up, every Event down as JSON (spec/live.md §3.3).
+"""`WS /ws/{user_id}/{session_id}`: binary PCM and JSON messages up, every Event down as JSON.
 
 Query: `proactivity`, `affective_dialog` (bool, native audio models); ours: `modality` (`AUDIO` or `TEXT`), `vad`
 (`off`: the client says when the user speaks), `downlink` (`binary`: media comes down as it is, not as base64). Ours

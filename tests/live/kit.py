@@ -102,6 +102,19 @@ def pcm(seconds: float = 0.04) -> types.Blob:
     return types.Blob(data=bytes(int(seconds * 16_000) * 2), mime_type="audio/pcm;rate=16000")
 
 
+# -- what a backend was told ------------------------------------------------------------------------------------------
+
+
+def answers(connection: ScriptedConnection) -> list[types.FunctionResponse]:
+    """All that tools answered over this connection, in order."""
+    return [one for kind, sent in connection.sent if kind == "tool_response" for one in sent]
+
+
+def answered(connection: ScriptedConnection) -> list[tuple[str | None, Any]]:
+    """The same as ids and responses."""
+    return [(one.id, one.response) for one in answers(connection)]
+
+
 # -- events in short ------------------------------------------------------------------------------------------------
 
 

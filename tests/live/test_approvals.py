@@ -10,7 +10,7 @@ import pytest
 from fullduplex import Agent, Runner, types
 from fullduplex.events import Event
 from fullduplex.sessions import InMemorySessionService
-from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
+from fullduplex.testing.scripted_model import ScriptedModel
 from fullduplex.tools import FunctionTool, ToolContext
 from fullduplex.turns.approvals import CONFIRMATION, CREDENTIAL
 from fullduplex.types.config import Behavior
@@ -18,6 +18,7 @@ from tests.live.kit import (
     GO_AWAY,
     TURN_COMPLETE,
     Call,
+    answered,
     calls,
     cancellation,
     clocked,
@@ -42,10 +43,6 @@ class Till:
             return f"paid {amount}"
 
         return FunctionTool(pay, **{"require_confirmation": True, **options})
-
-
-def answers(connection: ScriptedConnection) -> list[tuple[str, Any]]:
-    return [(one.id, one.response) for kind, sent in connection.sent if kind == "tool_response" for one in sent]
 
 
 async def asked(call: Call, name: str = CONFIRMATION) -> types.FunctionCall:
@@ -74,7 +71,7 @@ async def test_a_yes_lets_the_tool_run_once_and_its_result_is_the_one_answer() -
     decide(call, request, confirmed=True)
     await settle()
     assert till.paid == [5]
-    assert answers(connection) == [("c1", {"result": "paid 5"})]
+    assert answered(connection) == [("c1", {"result": "paid 5"})]
     await call.end()
     assert call.short == ["call-c1", f"call-{request.id}", f"answer-{request.id}", "answer-c1"]
     assert await call.saved_short() == ["call-c1", f"call-{request.id}", f"useranswer-{request.id}", "answer-c1"]
@@ -91,7 +88,7 @@ async def test_a_no_is_enforced(response: dict[str, Any]) -> None:
     await settle()
     await call.end()
     assert till.paid == []
-    ((call_id, answer),) = answers(connection)
+    ((call_id, answer),) = answered(connection)
     assert call_id == "c1"
     assert "rejected" in answer["error"]
 
@@ -122,11 +119,11 @@ async def test_calls_beside_it_are_answered_without_it() -> None:
     call = await Call.start(tools=[till.tool(), look])
     connection = await call.play(calls(("c1", "pay", {"amount": 5}), ("c2", "look")))
     request = await asked(call)
-    assert answers(connection) == [("c2", {"result": "seen"})]
+    assert answered(connection) == [("c2", {"result": "seen"})]
     decide(call, request, confirmed=True)
     await settle()
     await call.end()
-    assert answers(connection)[1:] == [("c1", {"result": "paid 5"})]
+    assert answered(connection)[1:] == [("c1", {"result": "paid 5"})]
 
 
 @pytest.mark.spec(100)
@@ -216,7 +213,7 @@ async def test_while_a_tool_that_does_not_block_waits_the_model_goes_on() -> Non
     await settle()
     await call.end()
     assert "M:I asked." in call.short
-    assert answers(connection) == [("c1", {"result": "paid 5"})]
+    assert answered(connection) == [("c1", {"result": "paid 5"})]
 
 
 @virtual
@@ -253,7 +250,7 @@ async def test_a_credential_is_asked_for_by_an_event_and_stored_nowhere() -> Non
     await settle()
     await call.play(calls(("c2", "balance")))
     await call.end()
-    assert answers(connection) == [(key, {"result": "seen with 6 letters"}) for key in ("c1", "c2")]
+    assert answered(connection) == [(key, {"result": "seen with 6 letters"}) for key in ("c1", "c2")]
     written: list[Event] = [*call.events, *(await call.saved()).events]
     assert "hidden" not in "".join(event.model_dump_json() for event in written)
     assert "hidden" not in str((await call.saved()).state)
@@ -272,7 +269,7 @@ async def test_a_request_outlives_a_change_of_lines(turn_ends: bool) -> None:
     await settle()
     await call.end()
     assert till.paid == [5]
-    assert answers(first) == []
+    assert answered(first) == []
     parts = [part for _, turns in second.sent for turn in turns for part in turn.parts]
     assert [part.function_response.response for part in parts if part.function_response] == [{"result": "paid 5"}]
 

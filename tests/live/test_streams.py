@@ -12,13 +12,14 @@ import pytest
 from fullduplex import Agent, LiveRequestQueue, Runner, types
 from fullduplex.events import Event, EventActions
 from fullduplex.sessions import InMemorySessionService
-from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
+from fullduplex.testing.scripted_model import ScriptedModel
 from fullduplex.tools import FunctionTool, ToolContext
 from fullduplex.tools.streaming import PENDING
 from tests.live.kit import (
     INTERRUPTED,
     TURN_COMPLETE,
     Call,
+    answered,
     calls,
     cancellation,
     clocked,
@@ -29,11 +30,6 @@ from tests.live.kit import (
     user,
     virtual,
 )
-
-
-def answers(connection: ScriptedConnection) -> list[tuple[str, Any]]:
-    """All that was answered, in order: ids and responses."""
-    return [(one.id, one.response) for kind, sent in connection.sent if kind == "tool_response" for one in sent]
 
 
 async def count(upto: int) -> AsyncGenerator[int, None]:
@@ -57,7 +53,7 @@ async def test_the_model_is_told_that_results_are_pending_before_the_first_of_th
     call = await Call.start(tools=[count])
     connection = await call.play(calls(("c1", "count", {"upto": 2})), text("I count."), TURN_COMPLETE)
     await asyncio.sleep(5)
-    assert answers(connection) == [("c1", PENDING), ("c1", {"result": 0}), ("c1", {"result": 1})]
+    assert answered(connection) == [("c1", PENDING), ("c1", {"result": 0}), ("c1", {"result": 1})]
     assert await call.end() == [
         "call-c1", "answer-c1", "answer-c1", "P:I count.", "M:I count.", "end", "answer-c1"
     ]  # fmt: skip
@@ -79,7 +75,7 @@ async def test_a_slow_tool_beside_it_does_not_hold_a_stream_up() -> None:
     connection = await call.play(calls(("c1", "slow"), ("c2", "count", {"upto": 2})))
     await asyncio.sleep(20)
     await call.end()
-    assert answers(connection) == [
+    assert answered(connection) == [
         ("c2", PENDING), ("c2", {"result": 0}), ("c2", {"result": 1}), ("c1", {"result": "done"})
     ]  # fmt: skip
 
@@ -95,7 +91,7 @@ async def test_a_dict_is_told_as_it_is_and_no_update_is_a_turn_of_the_user() -> 
     connection = await call.play(calls(("c1", "watch")))
     await asyncio.sleep(1)
     await call.end()
-    assert answers(connection)[1:] == [("c1", {"price": 3}), ("c1", {"result": [1]})]
+    assert answered(connection)[1:] == [("c1", {"price": 3}), ("c1", {"result": [1]})]
     assert {kind for kind, _ in connection.sent} == {"tool_response"}
 
 
@@ -134,7 +130,7 @@ async def test_the_input_stream_receives_all_that_the_user_sends() -> None:
     await settle()
     await call.end()
     assert seen == ["hello", "audio/pcm;rate=16000", "image/jpeg", "start", "audio end"]
-    assert answers(connection)[-1] == ("c1", {"result": "heard all"})
+    assert answered(connection)[-1] == ("c1", {"result": "heard all"})
     kinds = [kind for kind, _ in connection.sent]
     assert [kind for kind in kinds if kind != "tool_response"] == [
         "content", "content", "realtime", "realtime", "activity", "activity"
@@ -177,7 +173,7 @@ async def test_two_streams_of_one_tool_are_told_apart_by_their_calls() -> None:
     )
     await asyncio.sleep(5)
     await call.end()
-    updates = [(key, response["result"]) for key, response in answers(connection) if "result" in response]
+    updates = [(key, response["result"]) for key, response in answered(connection) if "result" in response]
     assert updates == [("c1", "A 0"), ("c2", "B 0"), ("c1", "A 1"), ("c2", "B 1")]
 
 
@@ -207,7 +203,7 @@ async def test_a_stream_is_stopped_by_its_name_and_the_model_is_told_how_that_we
         await call.play(calls(("s2", "stop_streaming", {"function_name": "stubborn"})))
         await asyncio.sleep(3)
     await call.end()
-    told = dict(answers(connection))
+    told = dict(answered(connection))
     assert told["s0"] == {"status": "No active streaming function named count found"}
     assert told["s1"] == {"status": "Successfully stopped streaming function count"}
     assert told["s2"] == {"status": "The task is not cancelled yet for stubborn."}
@@ -294,7 +290,7 @@ async def test_a_stream_that_fails_is_an_answer_and_the_run_lives_on(caplog) -> 
         connection = await call.play(calls(("c1", "faulty")), TURN_COMPLETE, calls(("c2", "count", {"upto": 1})))
         await asyncio.sleep(2)
     await call.end()
-    assert answers(connection) == [
+    assert answered(connection) == [
         ("c1", PENDING),
         ("c1", {"result": "first"}),
         ("c1", {"error": "Invoking `faulty()` failed with an internal error (ValueError)."}),
@@ -344,7 +340,7 @@ async def test_a_stream_goes_on_over_a_loss_and_the_next_line_is_told_of_it(resu
     second = await call.connection(2)
     await asyncio.sleep(10)
     await call.end()
-    assert answers(first) == [("c1", PENDING), ("c1", {"result": 0})]
+    assert answered(first) == [("c1", PENDING), ("c1", {"result": 0})]
     told: list[Any] = []
     for kind, turns in second.sent:
         assert kind in ("history", "question")
@@ -361,7 +357,7 @@ async def test_an_update_that_was_lost_with_the_line_is_for_the_next_model_to_te
     call = await Call.start(tools=[count])
     first = await call.play(calls(("c1", "count", {"upto": 2})), text("I count."), TURN_COMPLETE)
     await asyncio.sleep(1)
-    assert answers(first)[-1] == ("c1", {"result": 1})
+    assert answered(first)[-1] == ("c1", {"result": 1})
     first.lose()
     second = await call.connection(2)
     await asyncio.sleep(1)

@@ -15,13 +15,14 @@ from fullduplex.agents import LoopAgent
 from fullduplex.agents.run_config import ToolThreadPoolConfig
 from fullduplex.plugins import BasePlugin
 from fullduplex.sessions import InMemorySessionService
-from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
+from fullduplex.testing.scripted_model import ScriptedModel
 from fullduplex.tools import FunctionTool, LongRunningFunctionTool, ToolContext, exit_loop
 from fullduplex.types.config import Behavior, FunctionResponseScheduling
 from tests.live.kit import (
     INTERRUPTED,
     TURN_COMPLETE,
     Call,
+    answers,
     audio,
     calls,
     cancellation,
@@ -31,10 +32,6 @@ from tests.live.kit import (
     text,
     virtual,
 )
-
-
-def answers(connection: ScriptedConnection) -> list[types.FunctionResponse]:
-    return [response for kind, sent in connection.sent if kind == "tool_response" for response in sent]
 
 
 def respond(call: Call, call_id: str, name: str, **response: Any) -> None:

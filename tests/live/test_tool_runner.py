@@ -13,11 +13,10 @@ from typing import Any
 import pydantic
 import pytest
 
-from fullduplex import RunConfig, types
+from fullduplex import RunConfig
 from fullduplex.agents.run_config import ToolThreadPoolConfig
 from fullduplex.errors import QueueFull
 from fullduplex.live import LiveSettings
-from fullduplex.testing.scripted_model import ScriptedConnection
 from fullduplex.tools import BaseTool, FunctionTool, ToolContext
 from fullduplex.types.config import FunctionResponseScheduling
 from fullduplex.types.content import FunctionDeclaration
@@ -25,6 +24,7 @@ from tests.live.kit import (
     INTERRUPTED,
     TURN_COMPLETE,
     Call,
+    answers,
     audio,
     calls,
     cancellation,
@@ -33,11 +33,6 @@ from tests.live.kit import (
     user,
     virtual,
 )
-
-
-def answers(connection: ScriptedConnection) -> list[types.FunctionResponse]:
-    """All that was answered, in order."""
-    return [response for kind, sent in connection.sent if kind == "tool_response" for response in sent]
 
 
 class Multiplier:

@@ -235,7 +235,7 @@ async def test_an_agent_without_a_live_run_says_so() -> None:
     await runner.session_service.create_session(app_name="app", user_id="u", session_id="s")
     error = await first_error(runner, user_id="u", session_id="s", live_request_queue=LiveRequestQueue())
     assert isinstance(error, NotImplementedError)
-    assert len(runner._holds) == 0
+    assert len(runner._leases) == 0
 
 
 # -- many at once -----------------------------------------------------------------------------------------------
@@ -294,7 +294,7 @@ async def crowd(people: int, turns: int) -> None:
         assert said == [line for turn in range(turns) for line in (f"{name}:{turn}", f"echo {name}:{turn}")]
     assert len(model.connections) == people
     assert all(connection.closed for connection in model.connections)
-    assert len(runner._holds) == 0
+    assert len(runner._leases) == 0
 
 
 @pytest.mark.spec(21)

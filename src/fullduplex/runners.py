@@ -26,7 +26,7 @@ from fullduplex.artifacts import BaseArtifactService, InMemoryArtifactService
 from fullduplex.errors import AlreadyExistsError, InvalidInput, SessionNotFoundError
 from fullduplex.events import Event
 from fullduplex.live import Engine
-from fullduplex.live.holds import Conflict, Holds
+from fullduplex.live.leases import Conflict, Leases
 from fullduplex.memory import BaseMemoryService, InMemoryMemoryService
 from fullduplex.models.registry import resolve, resolve_text
 from fullduplex.plugins import BasePlugin, PluginManager, hooks
@@ -89,7 +89,7 @@ class Runner:
         self._engine = engine or Engine(resolve=resolve)
         self._text_engine = text_engine or TextEngine(resolve=resolve_text)
         self._nested = Nested(self._text_engine)
-        self._holds = Holds(live_conflict)
+        self._leases = Leases(live_conflict)
         self._once: WeakValueDictionary[tuple[str, str], Once] = WeakValueDictionary()
 
     async def __aenter__(self) -> Self:
@@ -100,7 +100,7 @@ class Runner:
 
     async def close(self) -> None:
         """Ends every live run of this runner, and lets go of what its agents' toolsets hold."""
-        await self._holds.end_all()
+        await self._leases.end_all()
         await asyncio.gather(*(toolset.close() for toolset in _toolsets(self.agent)))
         await self._text_engine.close()
         await self.plugins.close(self._plugin_close_timeout)
@@ -130,7 +130,7 @@ class Runner:
             raise ValueError("Either session or user_id and session_id must be provided.")
         run_config = RunConfig.model_validate(run_config or {})
         key, stop = (user_id, session_id.strip()), Stop()
-        await self._holds.claim(key, stop, live_request_queue)
+        await self._leases.claim(key, stop, live_request_queue)
         try:
             # Loaded when it is ours: a run that was taken over has written its last words by now.
             session = session or await self._load(user_id, session_id, run_config)
@@ -142,7 +142,7 @@ class Runner:
                 async for event in events:
                     yield event
         finally:
-            self._holds.release(key, stop)
+            self._leases.release(key, stop)
 
     async def run_async(
         self,

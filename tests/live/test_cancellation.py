@@ -202,7 +202,7 @@ def play(hooks: Callable[[Scene], dict[int, Callable[[], object]]]) -> tuple[Sce
 async def check(scene: Scene) -> None:
     assert scene.model.inside == 0
     assert all(connection.closed for connection in scene.model.connections)
-    assert len(scene.runner._holds) == 0
+    assert len(scene.runner._leases) == 0
     session = await scene.runner.session_service.get_session(app_name="app", user_id="u", session_id="s")
     assert session is not None
     saved = session.events

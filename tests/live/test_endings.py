@@ -106,7 +106,7 @@ async def test_a_generator_that_is_just_dropped_ends_everything_when_it_is_colle
     assert leftovers() == []
     assert model.connections[0].closed
     assert "One, two" in await saved(runner)
-    assert len(runner._holds) == 0
+    assert len(runner._leases) == 0
 
 
 @pytest.mark.spec(149)
@@ -130,7 +130,7 @@ async def test_cancelling_the_app_ends_everything(steps: int) -> None:
     await asyncio.wait([driver])
     assert leftovers() == []
     assert all(connection.closed for connection in model.connections)
-    assert len(runner._holds) == 0
+    assert len(runner._leases) == 0
 
 
 @pytest.mark.spec(149)

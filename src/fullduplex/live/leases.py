@@ -1,4 +1,4 @@
-"""Which live run holds which session: no two hold one, because each would write what the other does not know."""
+"""Which live run has which session: no two have one, because each would write what the other does not know."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ Key = tuple[str, str]
 _LEAVING_S = 1.0
 
 
-class Holds:
-    """The sessions that are held, by user and session id. `conflict` says what becomes of a second run on one."""
+class Leases:
+    """The leases of live runs, by user and session id. `conflict` says what becomes of a second run on a session."""
 
     def __init__(self, conflict: Conflict) -> None:
         self._conflict = conflict
-        self._held: dict[Key, _Held] = {}
+        self._leases: dict[Key, _Lease] = {}
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._leases)
 
     async def claim(self, key: Key, stop: Stop, queue: LiveRequestQueue) -> None:
-        """Holds a session for a run, as soon as no other run does. Raises `SessionBusy` when it is refused."""
-        while (other := self._held.get(key)) is not None and not other.stop.done.is_set():
+        """Leases a session to a run, as soon as no other run has it. Raises `SessionBusy` when it is refused."""
+        while (other := self._leases.get(key)) is not None and not other.stop.done.is_set():
             if self._conflict == "take_over":
                 await other.stop.now(SessionBusy(f"Another live run took over session {key[1]}."))
             elif not await other.is_leaving():
                 raise SessionBusy(f"Session {key[1]} is in another live run.")
-        self._held[key] = _Held(stop, queue)
+        self._leases[key] = _Lease(stop, queue)
 
     def release(self, key: Key, stop: Stop) -> None:
-        """The run that ends by `stop` holds its session no more."""
-        if (held := self._held.get(key)) is not None and held.stop is stop:
-            del self._held[key]
+        """The run that ends by `stop` has its session no more."""
+        if (lease := self._leases.get(key)) is not None and lease.stop is stop:
+            del self._leases[key]
         stop.done.set()
 
     async def end_all(self) -> None:
-        """Ends every run that holds a session."""
-        await asyncio.gather(*(held.stop.now() for held in list(self._held.values())))
+        """Ends every run that has a session."""
+        await asyncio.gather(*(lease.stop.now() for lease in list(self._leases.values())))
 
 
-class _Held(NamedTuple):
-    """What holds a session: how to end the run, and the queue that feeds it."""
+class _Lease(NamedTuple):
+    """A run that has a session: how to end it, and the queue that feeds it."""
 
     stop: Stop
     queue: LiveRequestQueue

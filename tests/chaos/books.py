@@ -20,11 +20,11 @@ from .trial import Record
 def findings(record: Record) -> list[str]:
     """All that is wrong; empty when the trial passed."""
     found = [f"the run failed: {record.error!r}"] if record.error is not None else []
-    found += _errors(record)
-    found += _user(record)
+    found += errors(record)
+    found += user(record)
     found += _tools(record)
-    found += _agent(record)
-    found += _order(record)
+    found += agent(record)
+    found += order(record)
     found += gaps_heard(record)
     if record.open_at_end != 1 and record.error is None:
         found.append(f"{record.open_at_end} connections are open at the end")
@@ -34,13 +34,13 @@ def findings(record: Record) -> list[str]:
 # -- what was said ----------------------------------------------------------------------------------------------------
 
 
-def _errors(record: Record) -> Iterator[str]:
+def errors(record: Record) -> Iterator[str]:
     for at, event in record.shown:
         if event.error_code and event.recoverable is not True:
             yield f"{at:.2f}: an error that ends the run: {event.error_code} {event.error_message}"
 
 
-def _user(record: Record) -> Iterator[str]:
+def user(record: Record) -> Iterator[str]:
     expected = [token for act in record.plan.acts for token in _tokens_of(act)]
     spoken = [token for token in expected if token.isdecimal()]
     shown = list(_saved_tokens(event for _, event in record.shown))
@@ -144,7 +144,7 @@ def _tools(record: Record) -> Iterator[str]:
 # -- what the agent said ----------------------------------------------------------------------------------------------
 
 
-def _agent(record: Record) -> Iterator[str]:
+def agent(record: Record) -> Iterator[str]:
     whole = Counter[str]()
     last_words = ""
     for _, event in record.shown:
@@ -184,15 +184,20 @@ def _just_said(record: Record, label: str, at: float, before: float) -> bool:
     return any(-0.1 <= at - when < before for when in said)
 
 
-def _order(record: Record) -> Iterator[str]:
+def order(record: Record, *, held_back: bool = False) -> Iterator[str]:
+    """`held_back`: what the agent says is, so that it is heard later, and an interruption skips a part of it."""
     times = [event.timestamp for _, event in record.shown]
-    if any(later < earlier for earlier, later in pairwise(times)):
+    if not held_back and any(later < earlier for earlier, later in pairwise(times)):
         yield "the events' timestamps go backwards"
     if len({event.id for _, event in record.shown}) < len(record.shown):
         yield "two events have one id"
-    numbers = [number for _, event in record.shown for number in tagged_audio.decode(audio_of(event), CHUNK_RATE)]
-    for earlier, later in pairwise(numbers):
-        same = earlier // TAG_STRIDE == later // TAG_STRIDE
+    numbers, cuts = [-1], set[int]()
+    for _, event in record.shown:
+        numbers += tagged_audio.decode(audio_of(event), CHUNK_RATE)
+        if event.interrupted:
+            cuts.add(numbers[-1])
+    for earlier, later in pairwise(numbers[1:]):
+        same = earlier // TAG_STRIDE == later // TAG_STRIDE and not (held_back and earlier in cuts)
         if (same and later != earlier + 1) or later <= earlier:
             yield f"the agent's audio goes from {earlier} to {later}"
     open_calls: set[str] = set()

@@ -8,8 +8,8 @@ from typing import Literal
 
 Mode = Literal["index", "handle", "none"]
 """How the model resumes: by handles with an index of what they cover, by handles alone, or not at all."""
-FaultKind = Literal["go_away", "cut", "close", "blackhole", "stall", "forget"]
-"""`forget` is a cut after which the server knows no handle any more."""
+FaultKind = Literal["go_away", "cut", "close", "blackhole", "stall", "forget", "hand_over"]
+"""`forget` is a cut after which the server knows no handle any more; `hand_over` a transfer that nobody asked for."""
 
 MODES: tuple[Mode, ...] = ("index", "handle", "none")
 MODELS = ("gemini-2.5-flash-native-audio-preview-12-2025", "gemini-3.1-flash-live-preview")

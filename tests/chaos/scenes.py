@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import random
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from fullduplex.mock_live import MockLive, MockOptions, close, go_away
+from fullduplex.mock_live import MockLive, MockOptions, Reactor, Step, close, go_away
 from fullduplex.mock_live.records import Connection
 from fullduplex.models.base import LiveModel
 from fullduplex.models.gemini import Gemini
@@ -24,13 +24,13 @@ TAG_STRIDE = 100_000
 REASON = "The server is going down."
 
 
-def options(plan: Plan) -> MockOptions:
+def options(plan: Plan, *, keep_log: bool = False) -> MockOptions:
     """How the model's server behaves in this trial."""
     return MockOptions(
         pace=1.0,
         hear=hear,
         tag_stride=TAG_STRIDE,
-        keep_log=False,
+        keep_log=keep_log,
         resumption_updates="never" if plan.mode == "none" else "turn",
     )
 
@@ -70,12 +70,17 @@ class Scene(ABC):
 class MemoryScene(Scene):
     """In virtual time, on a network in memory."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(
+        self, plan: Plan, reactor: Reactor | None = None, hand_over: Callable[[Connection], Step] | None = None
+    ) -> None:
         chance = random.Random(plan.seed + 1)
         network = Network(chance, latency_s=chance.uniform(0.005, 0.06), jitter_s=0.02)
         backend = "vertex" if plan.mode == "index" else "gemini"
-        self.server = MemoryServer(make_reactor(plan), options(plan), backend=backend, network=network)  # type: ignore[arg-type]
+        self.server = MemoryServer(
+            reactor or make_reactor(plan), options(plan, keep_log=reactor is not None), backend=backend, network=network
+        )  # type: ignore[arg-type]
         self.model = MemoryGemini(plan.model, self.server)
+        self._hand_over = hand_over
 
     @property
     def connections(self) -> Sequence[Connection]:
@@ -93,6 +98,8 @@ class MemoryScene(Scene):
             lines[-1].push(go_away(fault.seconds))
         elif fault.kind == "close":
             lines[-1].push(close(fault.code, REASON))
+        elif fault.kind == "hand_over" and self._hand_over is not None:
+            lines[0].push(self._hand_over(lines[0].session.connection))
         else:
             if fault.kind == "blackhole":
                 for line in lines:

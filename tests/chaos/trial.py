@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fullduplex import Agent, LiveRequestQueue, RunConfig, Runner, types
+from fullduplex.artifacts import InMemoryArtifactService
 from fullduplex.events import Event
 from fullduplex.live import Ambient, Engine
 from fullduplex.models.registry import resolve
@@ -32,11 +33,11 @@ SILENCE = types.Blob(data=bytes(tagged_audio.slice_bytes(16_000)), mime_type=MIM
 
 @dataclass
 class Job:
-    """What became of one tool: how often it was begun and done, and whether it was stopped."""
+    """What became of one tool: how often it was begun and done, and when it was stopped."""
 
     begun: int = 0
     done: int = 0
-    stopped: int = 0
+    stopped: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -115,10 +116,25 @@ class Trial:
         self._queue = LiveRequestQueue()
         self._answered: set[str] = set()
         self._store = InMemorySessionService()
-        agent = Agent(name="guide", model=scene.model, tools=[self._tool()])
+        self._artifacts = InMemoryArtifactService()
         self._runner = Runner(
-            app_name="app", agent=agent, session_service=self._store, engine=self._engine() if virtual else None
+            app_name="app",
+            agent=self.agent(),
+            session_service=self._store,
+            artifact_service=self._artifacts,
+            engine=self._engine() if virtual else None,
         )
+
+    def agent(self) -> Agent:
+        """Whom the user talks with."""
+        return Agent(name="guide", model=self._scene.model, tools=[self._tool()])
+
+    def settings(self) -> dict[str, Any]:
+        """Further settings of the run."""
+        return {}
+
+    def saw(self, event: Event) -> None:
+        """The app was given `event`."""
 
     async def play(self) -> Record:
         """From the first word to the end of the run."""
@@ -147,13 +163,14 @@ class Trial:
 
     async def _read(self, session_id: str) -> None:
         resumption = {"index": SessionResumptionConfig(transparent=True), "handle": SessionResumptionConfig()}
-        config = RunConfig(session_resumption=resumption.get(self._plan.mode))
+        config = RunConfig(session_resumption=resumption.get(self._plan.mode), **self.settings())
         words = ""
         try:
             async for event in self._runner.run_live(
                 user_id="u", session_id=session_id, live_request_queue=self._queue, run_config=config
             ):
                 self.record.shown.append((self._now(), event))
+                self.saw(event)
                 if event.output_transcription is not None and event.partial:
                     words += event.output_transcription.text or ""
                 if event.turn_complete:
@@ -178,10 +195,15 @@ class Trial:
         """Returns when the last turn is answered on the one connection that is left, or when patience is at its end."""
         end = self._loop.time() + PATIENCE_S
         while self._loop.time() < end and not reader.done():
-            if self._plan.acts[-1].label in self._answered and len(self._scene.open_connections) == 1:
-                break
+            if self.is_quiet():
+                await asyncio.sleep(QUIET_S)
+                if self.is_quiet():
+                    return
             await asyncio.sleep(0.1)
-        await asyncio.sleep(QUIET_S)
+
+    def is_quiet(self) -> bool:
+        """Whether all is said and done."""
+        return self._plan.acts[-1].label in self._answered and len(self._scene.open_connections) == 1
 
     def _look(self, microphone: Microphone) -> None:
         microphone.mute()
@@ -203,7 +225,7 @@ class Trial:
             try:
                 await asyncio.sleep(seconds)
             except asyncio.CancelledError:
-                record.stopped += 1
+                record.stopped.append(self._now())
                 raise
             record.done += 1
             return {"job": job}

@@ -292,8 +292,9 @@ async def test_what_the_user_types_while_a_request_waits_is_kept_before_its_answ
     assert said == ["user:what is that?", "M:A bill."]
 
 
+@pytest.mark.parametrize("namesake", [False, True])
 @virtual
-async def test_a_decision_after_a_transfer_is_for_the_tool_of_the_agent_that_asked() -> None:
+async def test_a_decision_after_a_transfer_is_for_the_tool_of_the_agent_that_asked(namesake: bool) -> None:
     till, model = Till(), ScriptedModel()
     seen: list[str] = []
 
@@ -301,9 +302,8 @@ async def test_a_decision_after_a_transfer_is_for_the_tool_of_the_agent_that_ask
         seen.append(tool_context.agent_name)
 
     tool = till.tool(behavior=Behavior.NON_BLOCKING)
-    guide = Agent(
-        name="guide", model=model, tools=[tool], sub_agents=[Agent(name="clerk")], before_tool_callback=before
-    )
+    clerk = Agent(name="clerk", tools=[Till().tool()] if namesake else [])
+    guide = Agent(name="guide", model=model, tools=[tool], sub_agents=[clerk], before_tool_callback=before)
     runner = Runner(app_name="app", agent=guide, session_service=InMemorySessionService(), engine=clocked())
     call = await Call.start(runner=runner, model=model)
     await call.play(calls(("c1", "pay", {"amount": 5})), TURN_COMPLETE)
@@ -316,5 +316,7 @@ async def test_a_decision_after_a_transfer_is_for_the_tool_of_the_agent_that_ask
     await call.end()
     assert till.paid == [5]
     assert seen == ["guide"] * 3, "its callbacks stand around it, wherever the conversation is"
+    (paid,) = (event for event in call.events if any(one.id == "c1" for one in event.get_function_responses()))
+    assert paid.author == "guide", "to whom the call would be one without an answer, else"
     told = [part for kind, turns in second.sent for turn in turns for part in turn.parts]
     assert any("paid 5" in str(part) for part in told)

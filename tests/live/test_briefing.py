@@ -149,6 +149,21 @@ def test_while_its_tool_works_a_call_is_not_told_and_nothing_is_asked() -> None:
     assert told(typed("look"), called("c1"), running={"c1"}) == (["u:look"], False)
 
 
+def test_a_recording_of_the_user_is_nothing_that_the_user_says() -> None:
+    file = types.FileData(file_uri="artifact://a/_adk_live/x", mime_type="audio/pcm")
+    recording = Event(author="user", content=Content(role="user", parts=[Part(file_data=file)]))
+    assert told(typed("look"), called("c1"), recording, running={"c1"}) == (["u:look"], False)
+
+
+def test_a_call_for_which_the_model_does_not_wait_is_told_as_pending_lest_it_is_made_again() -> None:
+    events = (typed("look"), called("c1"))
+    assert told(*events, pending={"c1"}) == (["u:look", "call-c1", "answer-c1"], True)
+    briefing = brief((*events, said("I do.")), since=None, pending={"c1"})
+    assert (short(briefing.contents)[-1], briefing.open_question) == ("m:I do.", False)
+    (answer,) = (part.function_response for turn in briefing.contents for part in turn.parts if part.function_response)
+    assert "pending" in answer.response["status"]
+
+
 def test_a_call_that_was_cancelled_leaves_its_question_open() -> None:
     assert told(typed("look"), called("c1")) == (["u:look"], True)
 

@@ -151,6 +151,22 @@ async def test_a_question_that_was_spoken_is_answered_by_the_next_agent(transcri
 
 
 @virtual
+async def test_speech_that_is_not_in_words_yet_is_for_the_next_agent_though_the_turn_that_hands_over_ends() -> None:
+    root, _, second = pair()
+    call = await Call.start(runner=on(root), model=root.model)
+    connection = await call.connection()
+    for blob in [*speech(0, 10), pcm(0.5)]:
+        call.queue.send_realtime(blob)
+    await settle()
+    connection.say(to("helper"))
+    connection.say(TURN_COMPLETE)  # as some models do after a call
+    helper = await second.opened()
+    await settle()
+    assert slices(helper) == list(range(20))
+    await call.end()
+
+
+@virtual
 async def test_the_user_goes_on_and_needs_no_answer_to_what_was_before() -> None:
     root, _, second = pair()
     call = await Call.start(runner=on(root), model=root.model)

@@ -235,6 +235,18 @@ def test_a_pause_that_a_client_does_not_send_is_a_pause_all_the_same(talk: Talk)
     assert numbers(talk.lose()) == said
 
 
+def test_speech_of_which_a_part_waited_for_the_network_has_no_pause_in_it(talk: Talk) -> None:
+    talk.speak(0.4)
+    talk.rest(0.6)
+    said = talk.speak(0.4)
+    for number in range(10):  # all leave at once, a second late
+        blob = loud(100 + number)
+        talk.backlog.media(blob, 1, None, talk.now + 1.0, waited=1.0 - CHUNK_S * (number + 1))
+    talk.backlog.turn_began()
+    talk.backlog.turn_over()
+    assert numbers(talk.lose()) == [*said, *range(100, 110)]
+
+
 def test_long_chunks_without_a_pause_are_one_utterance(talk: Talk) -> None:
     talk.rest(0.6)
     for number in (1, 2, 3):

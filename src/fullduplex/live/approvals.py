@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.agents.tool_calls import on_record, requests_of
@@ -75,16 +75,13 @@ class Approvals:
         self._show(self._event(author="user", content=Content(role="user", parts=[part])))
 
 
-def owner_of(agent: LlmAgent, call: FunctionCall) -> tuple[LlmAgent, BaseTool] | None:
-    """Another agent of the same tree whose tool `call` calls, and the tool: the user may decide after a transfer.
+def owner_of(agent: LlmAgent, call: FunctionCall, events: Sequence[Event]) -> tuple[LlmAgent, BaseTool] | None:
+    """The other agent of the same tree that made `call`, and its tool: the user may decide after a transfer.
 
     The tools of toolsets are not looked at.
     """
-    agents = [agent.root_agent]
-    for one in agents:
-        agents.extend(one.sub_agents)
-        if isinstance(one, LlmAgent) and one is not agent:
-            for tool in one.canonical_tools():
-                if tool.name == call.name:
-                    return one, tool
-    return None
+    made = (event.author for event in reversed(events) if any(one.id == call.id for one in event.get_function_calls()))
+    asker = agent.root_agent.find_agent(next(made, agent.name))
+    if not isinstance(asker, LlmAgent) or asker is agent:
+        return None
+    return next(((asker, tool) for tool in asker.canonical_tools() if tool.name == call.name), None)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from fullduplex.events import Event
 from fullduplex.tools.flow import COMPLETED
+from fullduplex.tools.streaming import PENDING
 from fullduplex.turns.history import contents_of
 from fullduplex.turns.quoting import is_others
 from fullduplex.turns.recall import on_branch
@@ -57,22 +58,24 @@ def brief(
     cut_off: Collection[str] = (),
     elsewhere: Collection[str] = (),
     running: Collection[str] = (),
+    pending: Collection[str] = (),
 ) -> Briefing:
     """What a connection is told that goes on from `since`, or from nothing.
 
     `cut_off` holds the ids of the words of an answer that a loss cut off: they are told if the user has said something
     since, else they are left out, also when another agent was to give the answer and has handed over. `elsewhere` holds
     the ids of what the connection learns in another way, and `running` the calls whose tools work: the model is asked
-    nothing until they have answered, unless the user went on meanwhile.
+    nothing until they have answered, unless the user went on meanwhile. `pending` holds the calls for whose answers no
+    model waits: it is told that they are pending, lest it call again.
     """
     news = [event for event in on_branch(_after(events, since), reader.branch) if event.id not in elsewhere]
     if reader.only_open is not None:
         news = _open(news, reader.only_open)
     answered = {answer.id for event in events for answer in event.get_function_responses()}
-    told = _told(events, news, answered)
+    told = _told(events, news, answered, pending)
     asking = _asking(told, reader.agent)
     if cut_off and (asking is None or _is_by_another(asking, reader.agent)):
-        told = _told(events, _without_rest(news, cut_off), answered)
+        told = _told(events, _without_rest(news, cut_off), answered, pending)
         asking = _asking(told, reader.agent)
     asks = asking is not None
     contents = contents_of(told, agent=reader.agent) if asks or reader.only_open is None else []
@@ -87,7 +90,8 @@ def _asking(told: Sequence[Event], agent: str | None) -> Event | None:
         if _is_by_another(event, agent):
             if hands_over(event):
                 return event if spoke <= {event.author} else None
-            spoke.add(event.author)
+            if not event.get_function_responses():  # its tools may answer long after it has gone
+                spoke.add(event.author)
         elif contents := contents_of([event], agent=agent):
             return event if not spoke and contents[-1].role != "model" else None
     return None
@@ -132,9 +136,8 @@ def _without_rest(news: Sequence[Event], cut_off: Collection[str]) -> list[Event
 
 
 def _is_users(event: Event) -> bool:
-    """Whether the user speaks in it."""
-    spoken = event.content is not None or event.input_transcription is not None
-    return event.author == "user" and spoken and not event.get_function_responses()
+    """Whether the user speaks in it: a recording of the user is nothing that was said."""
+    return event.author == "user" and bool(contents_of([event])) and not event.get_function_responses()
 
 
 def exchange(events: Sequence[Event], answers: Sequence[FunctionResponse], reader: Reader = Reader()) -> Briefing:
@@ -157,10 +160,26 @@ def _after(events: Sequence[Event], since: Handle | None) -> Sequence[Event]:
     return events[next(covered, -1) + 1 :]
 
 
-def _told(events: Sequence[Event], news: Sequence[Event], answered: Collection[str | None]) -> list[Event]:
+def _told(
+    events: Sequence[Event], news: Sequence[Event], answered: Collection[str | None], pending: Collection[str]
+) -> list[Event]:
     """`news` without what is unfinished, and with the calls that its answers belong to."""
-    told = [event for event in (_finished(one, answered) for one in news) if event is not None]
+    told: list[Event] = []
+    for one in news:
+        if (event := _finished(one, {*answered, *pending})) is not None:
+            told += [event, *_pending(event, pending)]
     return _with_calls(events, told)
+
+
+def _pending(event: Event, pending: Collection[str]) -> list[Event]:
+    """The answer that the calls of `event` have until their tools give one."""
+    answers = [
+        FunctionResponse(id=call.id, name=call.name, response=dict(PENDING))
+        for call in event.get_function_calls()
+        if call.id in pending
+    ]
+    content = Content(role="user", parts=[Part(function_response=answer) for answer in answers])
+    return [Event(author=event.author, content=content)] if answers else []
 
 
 def _finished(event: Event, answered: Collection[str | None]) -> Event | None:

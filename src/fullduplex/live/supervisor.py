@@ -249,6 +249,7 @@ class Supervisor:
             cut_off=self._cut_off,
             elsewhere=again,
             running=self._tools.awaited,
+            pending=self._tools.pending,
         )
         self._answers.in_history()
         contents = news.contents
@@ -308,10 +309,15 @@ class Supervisor:
             line.interrupted = line.interrupted or bool(content.interrupted)
             if content.input_transcription is not None and content.input_transcription.finished:
                 self._backlog.transcribed()
-            if content.turn_complete:
+            if content.turn_complete and not self._goes_on_elsewhere:
                 self._backlog.turn_over(interrupted=line.interrupted)
         if content.turn_complete:
             self._turn_over(line)
+
+    @property
+    def _goes_on_elsewhere(self) -> bool:
+        """Whether what the user said is still to be answered when this turn ends: after a tool, or by another agent."""
+        return self._uplink.is_held or bool(self._tools.awaited)
 
     def _turn_over(self, line: Line) -> None:
         line.interrupted = False

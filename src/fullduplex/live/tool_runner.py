@@ -72,6 +72,7 @@ class ToolRunner:
         self._ledger = Ledger()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._blocking: set[str] = set()
+        self._askers: dict[str, str] = {}  # of calls that another agent made
         self._approvals = Approvals(session=ctx.session, event=event, show=show, new_id=new_id)
         self._streams = Streams(ctx=ctx, agent=agent, group=group, event=event, show=self._show_and_act, tell=update)
         pool = ctx.run_config.tool_thread_pool_config
@@ -81,6 +82,11 @@ class ToolRunner:
     def awaited(self) -> frozenset[str]:
         """Ids of the calls for whose answers the model waits before it goes on."""
         return frozenset(self._blocking)
+
+    @property
+    def pending(self) -> frozenset[str]:
+        """Ids of the calls that are to be answered and for which the model does not wait."""
+        return frozenset(call.id or "" for call in self._ledger.unanswered) - self._blocking
 
     def start(self, calls: list[FunctionCall]) -> None:
         """Starts the tools of one message. Their answers leave together when the last is done; those of tools that do
@@ -97,9 +103,8 @@ class ToolRunner:
         decisions, rest = self._approvals.take(content)
         for request, answer in decisions:
             self._ledger.called([request.call])  # of an earlier run, perhaps
-            agent, tool = self._agent, self._tool(request.call)
-            if tool is None and (owner := owner_of(agent, request.call)) is not None:
-                agent, tool = owner
+            owner = owner_of(self._agent, request.call, self._ctx.session.events)
+            agent, tool = owner or (self._agent, self._tool(request.call))
             self._begin(request.call, tool, agent, resumed(self._ctx.for_agent(agent), request, answer))
         return rest
 
@@ -144,6 +149,8 @@ class ToolRunner:
         key = call.id or ""
         if tool is None or tool.blocks:
             self._blocking.add(key)
+        if agent is not self._agent:
+            self._askers[key] = agent.name
         work = self._run(call, tool, agent, context)
         self._tasks[key] = task = self._group.create_task(work, name=f"tool {call.name}")
         task.add_done_callback(functools.partial(self._ended, key))
@@ -214,7 +221,9 @@ class ToolRunner:
         parts = [Part(function_response=answer.response) for answer in answers]
         content = Content(role="user", parts=parts)
         self._blocking.difference_update(call.id or "" for call in group.calls)
-        self._show_and_act(self._event(content=content, actions=merged([answer.actions for answer in answers])))
+        author = self._askers.pop(answers[0].response.id or "", self._agent.name)
+        actions = merged([answer.actions for answer in answers])
+        self._show_and_act(self._event(author=author, content=content, actions=actions))
         self._answer(content)
         for call in group.calls:
             self._streams.begin(call.id or "")

@@ -62,7 +62,7 @@ class Uplink:
         self._tools: ToolRunner | None = None
         self._screening: Screening | None = None
         self._reader = Reader()
-        self._held = False
+        self.is_held = False
         self._free = asyncio.Event()
         self._free.set()
         self._ambient = ambient
@@ -88,12 +88,12 @@ class Uplink:
 
     def hold(self) -> None:
         """Keeps back what comes from now on: it is for the agent that is about to take over."""
-        self._held = True
+        self.is_held = True
         self._free.clear()
 
     def release(self) -> None:
         """Lets it go, to the agent that is at work by now."""
-        self._held = False
+        self.is_held = False
         self._free.set()
 
     @property
@@ -192,11 +192,11 @@ class Uplink:
                 self._known.pop(id(self._unsent), None)
                 self._unsent = None
 
-    def note(self, request: LiveRequest, line: Line, sent: Sent = NOTHING) -> None:
-        """Keeps what was sent until the model is known to have it."""
+    def note(self, request: LiveRequest, line: Line, sent: Sent = NOTHING, waited_s: float = 0.0) -> None:
+        """Keeps what was sent, after so long in the queue, until the model is known to have it."""
         count, now = line.connection.messages_sent, self._ambient.now()
         if sent.media is not None:
-            self.backlog.media(sent.media, line.number, count, now, self._queue.waited_s)
+            self.backlog.media(sent.media, line.number, count, now, waited_s)
         kind = kind_of(request)
         if kind in (Kind.TURN, Kind.ANSWER):
             line.told = count or 0
@@ -209,7 +209,7 @@ class Uplink:
         keep, now, number = self.backlog.media, self._ambient.now, line.number
 
         def offer(blob: Blob) -> bool:
-            if self._held or not send_now(blob):
+            if self.is_held or not send_now(blob):
                 return False
             keep(blob, number, connection.messages_sent, now())
             return True
@@ -254,7 +254,8 @@ class Uplink:
             self.note(request, line)
         else:
             media, event_id = await self._upstream.send(request, line.connection)
-            self.note(request, line, Sent(media, event_id or self._known.get(id(self._unsent))))
+            sent = Sent(media, event_id or self._known.get(id(self._unsent)))
+            self.note(request, line, sent, self._queue.waited_s)
             if kind_of(request) is Kind.TURN:
                 self._conversation.typed(self._queue.waited_s)
         self._answers.sent(request)

@@ -273,8 +273,8 @@ class Backlog(Generic[T]):
     def _boundary(self) -> int:
         """How many entries stand before the speech that still goes on at the end.
 
-        Pauses within it are short, in audio and in time. An answer is never begun long after the speech that it
-        answers: what goes on for longer than `LOOK_BACK_S` was heard, too.
+        Pauses within it are short, in audio and in the time at which it came. An answer is never begun long after the
+        speech that it answers: what goes on for longer than `LOOK_BACK_S` was heard, too.
         """
         boundary = len(self._entries)
         seen = quiet = 0.0
@@ -286,11 +286,12 @@ class Backlog(Generic[T]):
             seconds = len(entry.audio) / BYTES_A_SECOND
             seen += seconds
             quiet = 0.0 if entry.loud else quiet + seconds
-            paused = quiet > PAUSE_S or (entry.loud and began is not None and began - entry.at > PAUSE_S)
+            came = entry.at - entry.waited
+            paused = quiet > PAUSE_S or (entry.loud and began is not None and began - came > PAUSE_S)
             if entry.kind is Kind.SIGNAL or paused:
                 return boundary
             if entry.loud:
-                boundary, began = number, entry.at - seconds
+                boundary, began = number, came - seconds
             if seen > LOOK_BACK_S:
                 return len(self._entries)
         return boundary

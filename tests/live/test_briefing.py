@@ -298,6 +298,11 @@ def test_a_conversation_that_is_handed_over_is_to_be_gone_on_with() -> None:
     assert not asks(typed("hello"), *handover, by("third", wrote("Here I am.")))
 
 
+def test_what_the_tool_of_an_agent_that_has_gone_answers_late_hides_no_question() -> None:
+    events = (by("other", called("c1")), *handed_over("other", "guide"), typed("hello"))
+    assert asks(*events, by("other", answered("c1")))
+
+
 def test_what_a_loss_cut_off_of_an_agent_that_then_handed_over_is_left_out() -> None:
     broken = by("other", wrote("Your ord", id="cut", interrupted=True))
     events = (typed("where is it?"), broken, *handed_over("other", "guide"))

@@ -76,7 +76,8 @@ def clean_room() -> dict[str, str]:
 dining = Agent(
     name="dining",
     model=voiced("rms", "Charon"),
-    description="The restaurant: books a table, and knows the menu and what is for dinner.",
+    description='The restaurant: books a table ("book a table for four people", "reserve a table for five people", "I want '
+    'a table for two"), and knows the menu ("what is on the menu", "what is for dinner").',
     instruction="You are the restaurant of a small hotel. Book tables and tell the menu, in one short sentence.",
     tools=[book_table, todays_menu],
 )
@@ -84,7 +85,8 @@ dining = Agent(
 housekeeping = Agent(
     name="housekeeping",
     model=voiced("awb", "Puck"),
-    description="Housekeeping: brings towels and cleans the room.",
+    description='Housekeeping: brings towels ("I need two towels", "bring me three towels", "I need five towels") and '
+    'cleans the room ("clean my room", "please clean the room").',
     instruction="You are the housekeeping of a small hotel. Have things brought and rooms cleaned. Be brief.",
     tools=[bring_towels, clean_room],
 )
@@ -92,7 +94,7 @@ housekeeping = Agent(
 root_agent = Agent(
     name="concierge",
     model=voiced("slt", "Aoede"),
-    description="The front desk: knows the hours of breakfast and checkout.",
+    description='The front desk: knows the hours of breakfast and checkout ("when is breakfast", "what time is checkout").',
     instruction="You are the front desk of a small hotel. Answer what you know, and hand the guest on for the rest.",
     tools=[opening_hours],
     sub_agents=[dining, housekeeping],

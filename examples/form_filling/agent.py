@@ -2,9 +2,10 @@
 
     fullduplex web examples/form_filling/agent.py
 
-Say "a large pizza", "with mushrooms", "water please", "place the order": the form is full, and the next round takes
-the next customer's. "Close the counter" ends the loop. `DEMO_AGENT_MODEL=gemini-…` (with GOOGLE_API_KEY) puts a Gemini
-model in the place of the offline demonstration.
+Say "a large pizza", "with mushrooms", "no, make it small", "water please", "place the order": the form is full, and
+the next round takes the next customer's. "Close the counter" ends the loop. In writing a loop waits for nobody between
+its rounds: `fullduplex run examples/form_filling/agent.py:clerk` has the clerk alone. `DEMO_AGENT_MODEL=gemini-…` (with
+GOOGLE_API_KEY) puts a Gemini model in the place of the offline demonstration.
 """
 
 import os
@@ -37,7 +38,7 @@ def noted(context: ToolContext, field: str, value: str) -> dict[str, str]:
 def choose_size(size: Literal["small", "medium", "large"], tool_context: ToolContext) -> dict[str, str]:
     """Notes the size of the pizza.
 
-    Examples: "{size}", "{size} please", "a {size} pizza", "I want a {size} pizza", "make it {size}".
+    Examples: "{size}", "{size} please", "a {size} pizza", "I want a {size} pizza", "[no] make it {size}".
     """
     return noted(tool_context, "size", size)
 
@@ -45,7 +46,7 @@ def choose_size(size: Literal["small", "medium", "large"], tool_context: ToolCon
 def choose_topping(topping: Literal["cheese", "mushrooms", "olives"], tool_context: ToolContext) -> dict[str, str]:
     """Notes what is on the pizza.
 
-    Examples: "{topping}", "with {topping}", "{topping} please", "I want {topping}".
+    Examples: "{topping}", "[no] with {topping}", "{topping} please", "I want {topping}", "[no] make it {topping}".
     """
     return noted(tool_context, "topping", topping)
 
@@ -53,7 +54,7 @@ def choose_topping(topping: Literal["cheese", "mushrooms", "olives"], tool_conte
 def choose_drink(drink: Literal["water", "juice", "coffee"], tool_context: ToolContext) -> dict[str, str]:
     """Notes the drink.
 
-    Examples: "{drink}", "{drink} please", "a {drink}", "I take a {drink}", "{drink} to drink".
+    Examples: "{drink}", "{drink} please", "a {drink}", "I take a {drink}", "{drink} to drink", "[no] make it {drink}".
     """
     return noted(tool_context, "drink", drink)
 
@@ -81,7 +82,8 @@ def close_counter(tool_context: ToolContext) -> dict[str, str]:
     Examples: "close the counter", "close the shop", "we are closed", "stop taking orders".
     """
     tool_context.actions.escalate = True
-    return {"report": f"The counter is closed after {len(tool_context.state.get('orders', []))} orders."}
+    orders = len(tool_context.state.get("orders", []))
+    return {"report": f"The counter is closed. Orders taken: {orders}."}
 
 
 clerk = Agent(

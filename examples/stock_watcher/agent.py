@@ -2,7 +2,7 @@
 
     fullduplex web examples/stock_watcher/agent.py
 
-Say "watch globex", talk about something else, and be told when the price moves; "stop watching globex" ends it. The
+Say "watch globex", talk about something else, and be told when the price moves; "stop watching" ends all watches. The
 prices are made up: a walk that begins anew with each watch. `DEMO_AGENT_MODEL=gemini-…` (with GOOGLE_API_KEY) puts a
 Gemini model in the place of the offline demonstration.
 """
@@ -43,7 +43,8 @@ async def watch_price(company: Company) -> AsyncGenerator[dict[str, str], None]:
 def stop_streaming(function_name: Literal["watch_price"]) -> None:
     """Ends the watching of prices.
 
-    Examples: "stop watching", "stop the watch", "stop watching the price", "stop monitoring".
+    Examples: "stop watching", "stop the watch", "stop watching the price", "stop monitoring",
+    "stop {function_name} globex", "stop {function_name} initech", "stop {function_name} hooli".
 
     Args:
         function_name: The name of the tool to stop.

@@ -181,7 +181,7 @@ async def test_a_tool_that_needs_a_yes_runs_after_it_and_once() -> None:
 async def test_after_a_no_it_never_runs() -> None:
     kit, paid = paying(require_confirmation=True)
     await kit.call(amount=5)
-    assert await kit.decide(confirmed=False) == {"error": "The user rejected this call of `pay()`: it did not run."}
+    assert await kit.decide(confirmed=False) == {"error": "The user did not approve this call, so it did not run."}
     assert paid == []
 
 

@@ -78,6 +78,7 @@ def test_a_tool_that_needs_a_yes_asks_for_it(tmp_path: Path) -> None:
     done = run(agent(tmp_path), says="pay Ada\ny\npay Bob\nno\npay Cy\n", cwd=tmp_path)
     assert done.returncode == 0
     assert done.stdout.count("Allow pay(name=") == 3
+    assert all(line.endswith("[y/N] ") for line in done.stdout.splitlines() if line.startswith("Allow"))
     assert "guide> Paid Ada." in done.stdout
     assert "Paid Bob" not in done.stdout
     assert "Paid Cy" not in done.stdout
@@ -226,4 +227,17 @@ def test_in_a_terminal_ctrl_c_at_the_prompt_leaves(tmp_path: Path) -> None:
         chat.until("you> ")
         time.sleep(0.2)
         chat.process.send_signal(signal.SIGINT)
+        assert chat.process.wait(20) == 0
+
+
+def test_in_a_terminal_ctrl_c_at_a_question_is_a_no(tmp_path: Path) -> None:
+    with terminal(agent(tmp_path), cwd=tmp_path) as chat:
+        chat.until("you> ")
+        chat.type("pay Ada\n")
+        chat.until("[y/N] ")
+        time.sleep(0.2)
+        chat.process.send_signal(signal.SIGINT)
+        chat.until("did not approve")
+        chat.until("you> ")
+        chat.type("\x04")
         assert chat.process.wait(20) == 0

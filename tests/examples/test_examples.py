@@ -198,7 +198,7 @@ async def test_the_form_is_filled_round_after_round_without_a_key(talker: FastTa
             assert "Ordered: one large pizza" in await guest.says("place the order"), order
         closed = guest.until(answers)
         await guest.send(type="text", text="close the counter")
-        assert answers(await closed) == [{"report": "The counter is closed after 2 orders."}]
+        assert answers(await closed) == [{"report": "The counter is closed. Orders taken: 2."}]
 
 
 async def test_the_form_on_gemini_tells_each_round_what_is_missing(monkeypatch: pytest.MonkeyPatch):

@@ -90,7 +90,7 @@ async def test_a_no_is_enforced(response: dict[str, Any]) -> None:
     assert till.paid == []
     ((call_id, answer),) = answered(connection)
     assert call_id == "c1"
-    assert "rejected" in answer["error"]
+    assert "did not approve" in answer["error"]
 
 
 @pytest.mark.spec(100)

@@ -62,7 +62,7 @@ async def test_a_no_is_told_to_the_model() -> None:
     await chat.say("pay Ada")
     await chat.say(says(*requests(chat), confirmed=False))
     assert DONE == []
-    assert "rejected" in chat.asked()[-1]
+    assert "did not approve" in chat.asked()[-1]
 
 
 async def test_it_survives_the_process() -> None:

@@ -148,7 +148,7 @@ async def _result(
 ) -> Any:
     said = context.tool_confirmation
     if said is not None and not said.confirmed:
-        return {"error": f"The user rejected this call of `{tool.name}()`: it did not run."}
+        return {"error": "The user did not approve this call, so it did not run."}
     outcome = await attempt(functools.partial(_run, ctx, tool, args, context, start))
     if outcome.error is not None:
         return await failure(ctx, agent, tool, args, context, outcome.error)

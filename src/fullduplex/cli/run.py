@@ -214,6 +214,16 @@ class _Chat:
         self._failed = self._failed or self._told
         return requests
 
+    def _allows(self, question: str) -> bool:
+        try:
+            said = next(self._lines(question, always=True), "")
+        except KeyboardInterrupt:
+            said = ""
+            print()
+        if not self._watched:
+            print()
+        return said.strip().lower() in ("y", "yes")
+
     def _decided(self, calls: list[FunctionCall]) -> Content | None:
         """The user's answers to what tools ask; no answer is a no."""
         from fullduplex.text.printing import call_line
@@ -225,7 +235,7 @@ class _Chat:
             if request.kind != CONFIRMATION:
                 self._printer.error("credential_wanted", f"{request.call.name} needs one; a terminal cannot give it")
                 continue
-            yes = next(self._lines(f"Allow {call_line(request.call)}? [y/N] ", always=True), "").strip().lower()
-            answer = FunctionResponse(id=request.id, name=request.kind, response={"confirmed": yes in ("y", "yes")})
+            yes = self._allows(f"Allow {call_line(request.call)}? [y/N] ")
+            answer = FunctionResponse(id=request.id, name=request.kind, response={"confirmed": yes})
             parts.append(Part(function_response=answer))
         return Content(role="user", parts=parts) if parts else None

@@ -44,7 +44,7 @@ def test_what_was_handed_over_is_answered_or_answered_by_a_name_and_never_handed
 def test_a_stream_is_announced_and_its_end_is_told() -> None:
     dialogue = Dialogue(Router(declared(watch_price, stop_streaming)))
     pending = result(status="The function is running asynchronously and the results are pending.")
-    assert dialogue.outcome([("watch_price", pending)]) == "watch price has begun. I will tell you what comes."
+    assert dialogue.outcome([("watch_price", pending)]) == "Watch price has begun. I will tell you what comes."
     assert dialogue.outcome([("watch_price", result(result="300 dollars."))]) == "300 dollars."
     stopped = result(status="Successfully stopped streaming function watch_price")
     assert dialogue.outcome([("stop_streaming", stopped)]) == "Successfully stopped streaming function watch_price."

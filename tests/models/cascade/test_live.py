@@ -547,7 +547,7 @@ def test_an_agent_with_nothing_to_answer_says_who_it_is(history: list[Content]) 
     async def main() -> None:
         async with part_of(look, LOBBY_TOOL, history=history) as client:
             await client.until_turns(1)
-            assert client.text() == "This is lobby. You can say, for example: how much do i owe."
+            assert client.text() == "This is lobby. You can say, for example: how much do I owe."
             assert calls_of(client) == []
 
     run_virtual(main())
@@ -585,7 +585,7 @@ def test_a_stream_is_announced_and_then_told_of_piece_by_piece() -> None:
             for price in ("300 dollars.", "400 dollars."):
                 await answered(client, 1, result=price)
             await client.until_turns(3)
-            expected = "watch price has begun. I will tell you what comes.300 dollars.400 dollars."
+            expected = "Watch price has begun. I will tell you what comes.300 dollars.400 dollars."
             assert client.text() == expected
 
     run_virtual(main())
@@ -599,7 +599,7 @@ def test_a_tool_that_takes_long_is_told_of_and_outlives_what_is_said_meanwhile()
         async with part_of(send, clock) as client:
             await client.type("send five dollars")
             await client.until_turns(1)
-            assert client.text() == "send money takes a moment. I will tell you when it is done."
+            assert client.text() == "Send money takes a moment. I will tell you when it is done."
             await client.type("look at the clock")
             await answered(client, 2, result="Noon.")
             await client.until_turns(2)

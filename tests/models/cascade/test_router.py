@@ -123,6 +123,15 @@ def test_optional_words_in_an_example() -> None:
         assert router.route(text) == Calls((Call("wash"),))
 
 
+def test_letters_behind_a_slot_are_spoken_and_need_not_be() -> None:
+    unit = {"type": "STRING", "enum": ["second", "minute"]}
+    router = Router([_tool("set_timer", '"set a timer for {amount} {unit}s"', amount={"type": "INTEGER"}, unit=unit)])
+    for text in ("set a timer for two minutes", "set a timer for two minute"):
+        assert router.route(text) == Calls((Call("set_timer", {"amount": 2, "unit": "minute"}),))
+    assert {"set a timer for five seconds", "set a timer for one second"} <= set(sentences(router))
+    assert "You can say: set a timer for five seconds." in answers.small_talk("help", router)
+
+
 def test_no_tools_no_calls() -> None:
     router = Router([])
     assert router.route("what time is it") == NoIdea()
@@ -138,8 +147,8 @@ def test_no_tools_no_calls() -> None:
         ({"error": "no such city"}, "That did not work: no such city"),
         ({"result": 42}, "my tool: 42."),
         ({"price": 3, "in_stock": True, "sizes": ["s", "m"]}, "price: 3, in stock: yes, sizes: s and m."),
-        ({}, "my tool is done."),
-        ({"result": None}, "my tool is done."),
+        ({}, "My tool is done."),
+        ({"result": None}, "My tool is done."),
     ],
 )
 def test_results_are_read_as_they_are(response: dict[str, Any], spoken: str) -> None:

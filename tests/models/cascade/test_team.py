@@ -79,7 +79,7 @@ async def test_a_round_through_the_house() -> None:
     call = await begin(house())
     assert await say(call, "let me talk to billing", "I want to book a room", "book a room for two nights") == [
         ("lobby", "calls transfer_to_agent"),
-        ("billing", "This is billing. You can say, for example: how much do i owe."),
+        ("billing", "This is billing. You can say, for example: how much do I owe."),
         ("billing", "calls transfer_to_agent"),
         ("rooms", "This is rooms. You can say, for example: book a room for five nights."),
         ("rooms", "calls book_room"),
@@ -107,7 +107,7 @@ async def test_a_stream_is_told_of_until_it_is_stopped() -> None:
     call = await begin(agent("broker", tools=[watch_price, stop_streaming]))
     assert await say(call, "watch the price of GOOG") == [
         ("broker", "calls watch_price"),
-        ("broker", "watch price has begun. I will tell you what comes."),
+        ("broker", "Watch price has begun. I will tell you what comes."),
         ("broker", "GOOG is at 300."),
         ("broker", "GOOG is at 400."),
     ]
@@ -142,7 +142,7 @@ async def test_the_steps_of_a_form_follow_one_another() -> None:
         ("name", "calls set_name"),
         ("name", "Hello Ada."),
         ("name", "calls task_completed"),
-        ("age", "This is age. You can say, for example: i am five years old."),
+        ("age", "This is age. You can say, for example: I am five years old."),
     ]
     call.queue.send_content(user("I am 36 years old"))
     await call.reader  # the last step is done, and so is the run

@@ -27,6 +27,12 @@ def _plain(name: str) -> str:
     return " ".join(name.replace("_", " ").split())
 
 
+def _title(name: str) -> str:
+    """The name as the first words of a sentence."""
+    plain = _plain(name)
+    return plain[:1].upper() + plain[1:]
+
+
 def _listed(items: Sequence[str], joint: str = "and") -> str:
     if len(items) < 2:
         return "".join(items)
@@ -94,12 +100,12 @@ def not_understood(router: Router) -> str:
 
 def begun(name: str) -> str:
     """What is said of a tool whose results come later, one by one."""
-    return f"{_plain(name)} has begun. I will tell you what comes."
+    return f"{_title(name)} has begun. I will tell you what comes."
 
 
 def takes_long(name: str) -> str:
     """What is said of a tool that has not answered yet: it works, or it waits for somebody."""
-    return f"{_plain(name)} takes a moment. I will tell you when it is done."
+    return f"{_title(name)} takes a moment. I will tell you when it is done."
 
 
 def _read(value: Any) -> str:
@@ -122,7 +128,7 @@ def read_result(name: str, response: Mapping[str, Any] | None) -> str:
     said as one; anything else is read out as "key: value".
     """
     if not response or response == {"result": None}:
-        return f"{_plain(name)} is done."
+        return f"{_title(name)} is done."
     error = response.get("error") or response.get("error_message")
     if error:
         return f"That did not work: {_read(error)}"

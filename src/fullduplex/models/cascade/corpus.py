@@ -51,7 +51,8 @@ def _written_out(pattern: Pattern, count: int) -> Iterator[str]:
                 words.append(element)
             elif values := samples[element.name]:
                 step = _STEPS[list(samples).index(element.name) % len(_STEPS)]
-                words.append(values[number * step % len(values)])
+                ending = pattern.endings.get(element.name, "") if number % 4 else ""
+                words.append(values[number * step % len(values)] + ending)
         sentence = " ".join(words)
         if number % 3 == 1:
             for full, short in _SHORT.items():

@@ -16,7 +16,7 @@ from fullduplex.models.cascade.slots import Slot, singular
 from fullduplex.models.cascade.text import FILLERS, STOP_WORDS, Token, words_of
 
 _QUOTED = re.compile(r"[\"“]([^\"“”\n]{2,120})[\"”]")
-_PIECE = re.compile(r"\{(\w+)\}\w*|([^{}]+)")
+_PIECE = re.compile(r"\{(\w+)\}(\w*)|([^{}]+)")
 _MAX_VARIANTS = 16
 _SLOT_WEIGHT = 0.6
 _MISSING_SLOT = 0.5
@@ -27,10 +27,14 @@ STOP_WEIGHT = 0.3
 
 @dataclass(frozen=True)
 class Pattern:
-    """A sentence as a row of words and slots; `given` are values that the sentence stands for as a whole."""
+    """A sentence as a row of words and slots.
+
+    `given` are values that the sentence stands for as a whole, `endings` letters that people say behind a slot's value.
+    """
 
     elements: tuple[str | Slot, ...]
     given: tuple[tuple[str, Any], ...] = ()
+    endings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def words(self) -> list[str]:
@@ -48,7 +52,11 @@ class Pattern:
 
     def example(self) -> str:
         """The sentence with a sample value in each slot, to show to people."""
-        return " ".join(element.example if isinstance(element, Slot) else element for element in self.elements)
+        words = [
+            element.example + self.endings.get(element.name, "") if isinstance(element, Slot) else element
+            for element in self.elements
+        ]
+        return " ".join("I" if word == "i" else word for word in words)
 
 
 @dataclass(frozen=True)
@@ -91,13 +99,14 @@ def parse_pattern(sentence: str, slot_of: Callable[[str], Slot | None]) -> list[
     """The patterns of one example sentence.
 
     Args:
-        sentence: Words, `{name}` for a slot (letters right after it are ignored: `{unit}s`), `[words]` optional.
+        sentence: Words, `{name}` for a slot (letters right after it may be left out: `{unit}s`), `[words]` optional.
         slot_of: Gives the slot of that name; a sentence with a name that it does not know is no pattern.
     """
     patterns: list[Pattern] = []
     for variant in _variants(sentence):
         elements: list[str | Slot] = []
-        for name, words in _PIECE.findall(variant):
+        endings: dict[str, str] = {}
+        for name, ending, words in _PIECE.findall(variant):
             if not name:
                 elements += words_of(words)
                 continue
@@ -105,8 +114,9 @@ def parse_pattern(sentence: str, slot_of: Callable[[str], Slot | None]) -> list[
             if slot is None:
                 return []
             elements.append(slot)
+            endings[name] = ending
         if any(isinstance(element, str) or type(element) is not Slot for element in elements):
-            patterns.append(Pattern(tuple(elements)))
+            patterns.append(Pattern(tuple(elements), endings=endings))
     return patterns
 
 

@@ -3,8 +3,8 @@
     fullduplex web examples/concierge/agent.py
 
 Say "book a table for four people", and the restaurant answers in its own voice; say "I need two towels", and you are
-handed on. `DEMO_AGENT_MODEL=gemini-…` (with GOOGLE_API_KEY) puts a Gemini model in the place of the offline
-demonstration.
+handed on. By the sentences quoted in an agent's description the offline demonstration knows whom you mean.
+`DEMO_AGENT_MODEL=gemini-…` (with GOOGLE_API_KEY) puts a Gemini model in its place.
 """
 
 import os
@@ -76,8 +76,8 @@ def clean_room() -> dict[str, str]:
 dining = Agent(
     name="dining",
     model=voiced("rms", "Charon"),
-    description='The restaurant: books a table ("book a table for four people", "reserve a table for five people", "I want '
-    'a table for two"), and knows the menu ("what is on the menu", "what is for dinner").',
+    description='The restaurant: books a table ("book a table for four people", "reserve a table for five people", '
+    '"I want a table for two"), and knows the menu ("what is on the menu", "what is for dinner").',
     instruction="You are the restaurant of a small hotel. Book tables and tell the menu, in one short sentence.",
     tools=[book_table, todays_menu],
 )
@@ -94,7 +94,7 @@ housekeeping = Agent(
 root_agent = Agent(
     name="concierge",
     model=voiced("slt", "Aoede"),
-    description='The front desk: knows the hours of breakfast and checkout ("when is breakfast", "what time is checkout").',
+    description='The front desk: knows when breakfast is ("when is breakfast") and checkout ("what time is checkout").',
     instruction="You are the front desk of a small hotel. Answer what you know, and hand the guest on for the rest.",
     tools=[opening_hours],
     sub_agents=[dining, housekeeping],

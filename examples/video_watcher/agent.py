@@ -2,9 +2,9 @@
 
     fullduplex web examples/video_watcher/agent.py
 
-Open the camera in the page, say "watch the camera", and wave. Without a key the frames are only compared with each
-other: it sees that something has changed, and not what. With GOOGLE_API_KEY and `DEMO_AGENT_MODEL=gemini-…` a Gemini
-model talks, and another, `VISION_MODEL`, says what it sees.
+Say "watch the camera", and send one picture after another with the page's camera button; an app of your own may send a
+video. Without a key the pictures are only compared with each other: it sees that something has changed, and not what.
+With GOOGLE_API_KEY and `DEMO_AGENT_MODEL=gemini-…` a Gemini model talks, and `VISION_MODEL` says what is to be seen.
 """
 
 import asyncio

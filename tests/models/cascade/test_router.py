@@ -128,7 +128,7 @@ def test_letters_behind_a_slot_are_spoken_and_need_not_be() -> None:
     router = Router([_tool("set_timer", '"set a timer for {amount} {unit}s"', amount={"type": "INTEGER"}, unit=unit)])
     for text in ("set a timer for two minutes", "set a timer for two minute"):
         assert router.route(text) == Calls((Call("set_timer", {"amount": 2, "unit": "minute"}),))
-    assert {"set a timer for five seconds", "set a timer for one second"} <= set(sentences(router))
+    assert {"second", "seconds"} <= set(" ".join(sentences(router)).split())
     assert "You can say: set a timer for five seconds." in answers.small_talk("help", router)
 
 

@@ -37,7 +37,7 @@ _ABOUT = (
 _NEXT = ("next", "next please", "next step", "continue", "go on")
 _DONE = ("i am done", "we are done", "that is all", "done", "nothing else", "finished")
 _STOPPED = ("stop {function_name}", "stop the {function_name}", "cancel the {function_name}", "end the {function_name}")
-_WATCHING = ("watching", "monitoring", "tracking", "following")
+_WATCHING = ("watching", "monitoring", "tracking", "following", "streaming")
 _THAT = ("it", "that", *_WATCHING)
 
 _TITLES = frozenset(words_of("agent assistant bot department expert helper specialist team"))

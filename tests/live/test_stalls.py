@@ -6,6 +6,7 @@ The bounds alone are tested in `tests/requests/test_queue.py` and `tests/turns/t
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import tracemalloc
 from typing import Any
@@ -219,11 +220,12 @@ async def test_a_stalled_network_loses_the_past_alone_over_real_sockets() -> Non
         assert dropped > 0
         assert len(arrived) == chunks - dropped
         assert arrived == sorted(arrived)
-        under_way = next(number for number, one in enumerate(arrived) if one != number)
-        assert (chunks - arrived[under_way]) * CHUNK_S <= FRESH_S + CHUNK_S
+        # The system's buffers may grow under way, so that there are gaps before the last; what follows that is fresh.
+        resumed = max(one for before, one in itertools.pairwise([-1, *arrived]) if one != before + 1)
+        assert (chunks - resumed) * CHUNK_S <= FRESH_S + CHUNK_S
         assert connection.kinds[-1] == "activityEnd"
         told = [event.error_code for event in call.events if event.error_code]
-        assert [code for code in told if code != "audio_rate_mismatch"] == ["input_dropped"]  # a slow machine notices
+        assert set(told) - {"audio_rate_mismatch"} == {"input_dropped"}  # a slow machine notices
         await call.end()
 
 

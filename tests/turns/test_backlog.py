@@ -484,6 +484,16 @@ def test_a_handle_says_nothing_of_context_that_came_after_it(talk: Talk) -> None
     assert others(talk.lose(afresh=True)) == ["context one", "context two", "context three"]
 
 
+def test_a_handle_that_is_older_than_the_context_does_not_cover_it(talk: Talk) -> None:
+    talk.send(Kind.CONTEXT, "context one")
+    talk.send(Kind.CONTEXT, "context two")
+    first = talk.index - 1
+    talk.backlog.turn_began()
+    talk.backlog.turn_over()
+    talk.backlog.covered(1, first)
+    assert others(talk.lose(afresh=False)) == ["context two"]
+
+
 def test_of_a_video_only_the_last_frames_are_sent_again(talk: Talk) -> None:
     for number in range(1, 9):
         talk.media(frame(number))

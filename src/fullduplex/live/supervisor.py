@@ -331,10 +331,10 @@ class Supervisor:
     def _remember(self, line: Line, update: LiveServerSessionResumptionUpdate, shown: list[Event]) -> None:
         """A handle is taken up when it covers all that was said and done: else the older one and its news are right."""
         index = update.last_consumed_client_message_index
+        count = None if index is None else int(index) + 1
         if not (update.resumable and update.new_handle and line.is_up_to_date) or self._uplink.is_engaged:
             return
-        if index is not None:
-            count = int(index) + 1
+        if count is not None:
             if count < line.told or self._backlog.speech_until(line.number, count):
                 return  # consumed, but its transcript is still to come: a later handle will cover both
             self._backlog.consumed(line.number, count)
@@ -345,7 +345,7 @@ class Supervisor:
             self._backlog.settled()
         event = next(event for event in shown if event.live_session_resumption_update is not None)
         self._opening.handle = Handle(update.new_handle, event.id)
-        self._backlog.covered()
+        self._backlog.covered(line.number, count)
 
     # -- changing lines -----------------------------------------------------------------------------------------------
 

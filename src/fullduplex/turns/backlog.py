@@ -84,7 +84,7 @@ class Backlog(Generic[T]):
         self._max_bytes = max_bytes
         self._entries: deque[Entry[T]] = deque()
         self._context: list[T] = []
-        self._uncovered: list[T] = []  # the end of it that no handle covers
+        self._uncovered: list[Entry[T]] = []  # the end of it that no handle covers
         self._bytes = 0  # of audio
         self._frames = 0
         self._trim_at = TRIM_EVERY_BYTES
@@ -167,9 +167,12 @@ class Backlog(Generic[T]):
             self._drop(0)
         self._marked = 0
 
-    def covered(self) -> None:
-        """A handle was taken up: a connection that goes on from it knows all context that was consumed."""
-        self._uncovered.clear()
+    def covered(self, line: int = 0, index: int | None = None) -> None:
+        """A handle was taken up: a connection that goes on from it knows all context up to this message of that
+        connection, or, where the backend does not count, all."""
+        self._uncovered = [
+            entry for entry in self._uncovered if index is not None and not self._is_before(entry, line, index)
+        ]
 
     # -- what is open ------------------------------------------------------------------------------------------------
 
@@ -211,7 +214,7 @@ class Backlog(Generic[T]):
         is sent anew.
         """
         entries, self._entries = self._entries, deque()
-        again: list[Blob | T] = list(self._context if afresh else self._uncovered)
+        again: list[Blob | T] = list(self._context) if afresh else [entry.item for entry in self._uncovered]
         for _ in again:
             self._context.pop()
         self._uncovered.clear()
@@ -264,7 +267,7 @@ class Backlog(Generic[T]):
             self._marked -= 1
         if entry.kind is Kind.CONTEXT and not isinstance(entry.item, Blob):
             self._context = [*self._context, entry.item][-_CONTEXTS:]
-            self._uncovered = [*self._uncovered, entry.item][-_CONTEXTS:]
+            self._uncovered = [*self._uncovered, entry][-_CONTEXTS:]
         elif entry.kind is Kind.MEDIA:
             self._bytes -= len(entry.audio)
             self._frames -= not entry.audio

@@ -138,6 +138,12 @@ class PluginError(FullduplexError):
     code = "plugin_failed"
 
 
+class AgentNotReady(FullduplexError):
+    """Raised when an agent's instruction or its toolsets take too long, so that its part cannot begin."""
+
+    code = "agent_not_ready"
+
+
 class CallbackError(FullduplexError):
     """Raised when a callback of an agent's fails where it is not raised itself; the cause is its own error."""
 

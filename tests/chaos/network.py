@@ -102,6 +102,11 @@ class Line:
         self._heard_from = True
         self._keepalive = self._loop.call_later(KEEPALIVE_S, self._keep_alive)
 
+    @property
+    def is_left(self) -> bool:
+        """Whether the client has no socket any more, whatever the server knows of that."""
+        return self._end is not None
+
     # -- the interface of the socket --------------------------------------------------------------------------------
 
     async def writable(self) -> None:

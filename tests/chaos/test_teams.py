@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Iterable
 
 import pytest
@@ -55,3 +56,36 @@ def report(trial: TeamTrial, wrong: list[str]) -> str:
 @pytest.mark.parametrize("first", range(0, TRIALS, BATCH))
 def test_a_team_loses_and_doubles_nothing_whatever_breaks(first: int) -> None:
     judge(range(first, first + BATCH))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_app_that_leaves_at_any_event_or_is_cancelled_at_any_time_leaves_nothing_behind(seed: int) -> None:
+    chance = random.Random(seed)
+    shown = play(seed).record.shown
+    for after in sorted(chance.sample(range(1, len(shown)), 6)):
+        assert not leave(seed, after=after), f"after {after} events"
+    for at in sorted(chance.uniform(0.0, shown[-1][0]) for _ in range(6)):
+        assert not leave(seed, cancelled_at=at), f"at {at:.3f}"
+
+
+def leave(seed: int, *, after: int | None = None, cancelled_at: float | None = None) -> list[str]:
+    """What is left of a trial whose app breaks off after so many events, or is cancelled at that time."""
+
+    async def main() -> list[str]:
+        trial = TeamTrial(make_team(seed))
+        trial.leaves_after = after
+        playing = asyncio.create_task(trial.play(), name="play")
+        await asyncio.sleep(cancelled_at or 0.001)
+        assert trial.reader is not None
+        if cancelled_at is not None:
+            trial.reader.cancel()
+        async with asyncio.timeout(LONGEST_S):
+            await asyncio.wait([trial.reader])
+        playing.cancel()
+        await asyncio.wait([playing])
+        await asyncio.sleep(0.5)
+        return leftovers() + [
+            f"a socket of {line.opened_at:.2f}" for line in trial.scene.server.lines if not line.is_left
+        ]
+
+    return run_virtual(main())

@@ -115,6 +115,9 @@ class Trial:
         self._scene = scene
         self._queue = LiveRequestQueue()
         self._answered: set[str] = set()
+        self.leaves_after: int | None = None
+        """After so many events the app wants no more."""
+        self.reader: asyncio.Task[None] | None = None
         self._store = InMemorySessionService()
         self._artifacts = InMemoryArtifactService()
         self._runner = Runner(
@@ -140,7 +143,7 @@ class Trial:
         """From the first word to the end of the run."""
         session = await self._store.create_session(app_name="app", user_id="u", session_id="s")
         self._began = self._loop.time()
-        reader = asyncio.create_task(self._read(session.id), name="reader")
+        self.reader = reader = asyncio.create_task(self._read(session.id), name="reader")
         microphone = Microphone(self._queue)
         happenings = [asyncio.create_task(self._happen(one, microphone)) for one in self._plan.acts + self._plan.faults]
         await asyncio.gather(*happenings)
@@ -165,10 +168,11 @@ class Trial:
         resumption = {"index": SessionResumptionConfig(transparent=True), "handle": SessionResumptionConfig()}
         config = RunConfig(session_resumption=resumption.get(self._plan.mode), **self.settings())
         words = ""
+        run = self._runner.run_live(
+            user_id="u", session_id=session_id, live_request_queue=self._queue, run_config=config
+        )
         try:
-            async for event in self._runner.run_live(
-                user_id="u", session_id=session_id, live_request_queue=self._queue, run_config=config
-            ):
+            async for event in run:
                 self.record.shown.append((self._now(), event))
                 self.saw(event)
                 if event.output_transcription is not None and event.partial:
@@ -176,8 +180,12 @@ class Trial:
                 if event.turn_complete:
                     self._answered.update(ended(words))
                     words = ""
+                if len(self.record.shown) == self.leaves_after:
+                    break
         except Exception as error:
             self.record.error = error
+        finally:
+            await run.aclose()
 
     async def _happen(self, one: Act | Fault, microphone: Microphone) -> None:
         await asyncio.sleep(self._began + one.at - self._loop.time())

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from fullduplex import Agent, RunConfig, Runner, types
 from fullduplex.agents.base import BaseAgent
+from fullduplex.errors import AgentNotReady, ConnectionLost
+from fullduplex.models.base import ConnectRequest
 from fullduplex.plugins import BasePlugin
 from fullduplex.sessions import InMemorySessionService
 from fullduplex.testing import tagged_audio
 from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
 from fullduplex.tools import ToolContext
+from fullduplex.tools.base import BaseToolset
 from fullduplex.types.live import LiveServerMessage
 from tests.live.kit import (
     GO_AWAY,
@@ -657,6 +661,53 @@ async def test_a_line_that_fails_while_the_call_is_answered_costs_nothing(troubl
         assert [numbers for numbers in heard_by if numbers][-1] == list(range(20))
         assert second.connections[0].closed
     assert await call.end()
+
+
+class Refusing(ScriptedModel):
+    """Lets nobody in."""
+
+    @asynccontextmanager
+    async def connect(self, request: ConnectRequest) -> AsyncIterator[ScriptedConnection]:
+        raise ConnectionLost("not allowed", close_code=1008, recoverable=False)
+        yield
+
+
+async def hangs(*_: Any) -> Any:
+    await asyncio.Event().wait()
+
+
+def raises(*_: Any) -> str:
+    raise ValueError("no idea")
+
+
+class Hanging(BaseToolset):
+    """Tools that never come."""
+
+    get_tools = hangs
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code"),
+    [
+        ({"model": Refusing()}, "connection_lost"),
+        ({"instruction": raises}, "internal"),
+        ({"instruction": hangs}, "agent_not_ready"),
+        ({"tools": [Hanging()]}, "agent_not_ready"),
+    ],
+    ids=["refused", "raises", "instruction", "tools"],
+)
+@virtual
+async def test_an_agent_that_cannot_take_over_ends_the_run_and_says_so(trouble: dict[str, Any], code: str) -> None:
+    root = Agent(
+        name="root", model=ScriptedModel(), sub_agents=[Agent(name="helper", **{"model": ScriptedModel(), **trouble})]
+    )
+    call = await Call.start(runner=on(root), model=root.model)
+    await call.play(to("helper"))
+    await asyncio.wait([call.reader], timeout=60)
+    assert isinstance(call.reader.exception(), ConnectionLost | ValueError | AgentNotReady)
+    assert [(event.error_code, event.recoverable) for event in call.events[-1:]] == [(code, False)]
+    assert call.short[:2] == ["call-t1", "answer-t1"]
+    assert root.model.connections[0].closed
 
 
 @virtual

@@ -39,23 +39,28 @@ class Prepared(Protocol):
 
 
 class Handover:
-    """The handover of one channel. `make` makes the part of an agent, if `may_prepare` lets it do so early."""
+    """The handover of one channel. `make` makes the part of an agent, if `may_prepare` lets it do so early.
+
+    What is being prepared ends with `group`.
+    """
 
     def __init__(
         self,
         channel: Channel,
         session: Session,
+        group: asyncio.TaskGroup,
         *,
         make: Callable[[LlmAgent], Awaitable[Prepared]],
         may_prepare: Callable[[BaseAgent], bool],
     ) -> None:
         self._channel = channel
         self._session = session
+        self._group = group
         self._make = make
         self._may_prepare = may_prepare
         self._call_id = ""
         self._target: BaseAgent | None = None
-        self._part: asyncio.Task[Prepared] | None = None
+        self._part: asyncio.Task[Prepared | None] | None = None
         self._told: dict[str, Any] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -72,7 +77,7 @@ class Handover:
         self._timer = asyncio.get_running_loop().call_later(HOLD_S, self._channel.uplink.release)
         # What other tools of the message do may change what the next agent is told.
         if isinstance(target, LlmAgent) and len(calls) == 1 and self._may_prepare(target):
-            self._part = asyncio.create_task(self._prepare(target), name=f"preparation of {target.name}")
+            self._part = self._group.create_task(self._prepare(target), name=f"preparation of {target.name}")
 
     def settled(self, call_ids: Collection[str]) -> None:
         """These calls came to nothing, or to nothing that hands over."""
@@ -95,10 +100,7 @@ class Handover:
             part.cancel()
             part.add_done_callback(_discard)
             raise
-        except Exception as error:  # met again, and raised, when the part is made anew
-            logger.debug("agent %s could not be prepared: %s", agent.name, error)
-            return None
-        if self._told == self._session.state:
+        if prepared is None or self._told == self._session.state:
             return prepared
         prepared.discard()
         return None
@@ -112,11 +114,15 @@ class Handover:
             self._part.add_done_callback(_discard)
         self._call_id, self._target, self._part, self._timer = "", None, None, None
 
-    async def _prepare(self, agent: LlmAgent) -> Prepared:
-        await self._channel.conversation.kept()
-        self._told = dict(self._session.state)
-        part = await self._make(agent)
-        part.prepare()
+    async def _prepare(self, agent: LlmAgent) -> Prepared | None:
+        try:
+            await self._channel.conversation.kept()
+            self._told = dict(self._session.state)
+            part = await self._make(agent)
+            part.prepare()
+        except Exception as error:  # of the developer's code: met again, and raised, when the part is made anew
+            logger.debug("agent %s could not be prepared: %s", agent.name, error)
+            return None
         return part
 
 
@@ -126,6 +132,6 @@ def _target(agent: BaseAgent, call: FunctionCall) -> BaseAgent | None:
     return next((target for target in targets if target.name == name), None)
 
 
-def _discard(part: asyncio.Task[Prepared]) -> None:
-    if not part.cancelled() and part.exception() is None:
-        part.result().discard()
+def _discard(part: asyncio.Task[Prepared | None]) -> None:
+    if not part.cancelled() and (prepared := part.result()) is not None:
+        prepared.discard()

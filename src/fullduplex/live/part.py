@@ -8,7 +8,7 @@ from typing import Any
 
 from fullduplex.agents.contexts import InvocationContext, ReadonlyContext
 from fullduplex.agents.llm_agent import LlmAgent
-from fullduplex.errors import FullduplexError, InvalidConfig, ModelError
+from fullduplex.errors import AgentNotReady, FullduplexError, InvalidConfig, ModelError
 from fullduplex.events import Event
 from fullduplex.live.channel import Channel
 from fullduplex.live.guard import Guard
@@ -102,8 +102,16 @@ class Part:
             raise InvalidConfig(f"agent `{agent.name}`: {type(model).__name__} is a text model, which cannot run live")
         if agent.speech_guard is not None and ctx.run_config.output_audio_transcription is None:
             raise InvalidConfig(f"agent `{agent.name}`: speech_guard needs output_audio_transcription")
-        tools = await agent.all_tools(ReadonlyContext(ctx), live=True)
-        setup = await Setup.of(ctx, agent, model.model, tools)
+        deadline_s = wiring.settings.prepare_deadline_s
+        try:
+            async with asyncio.timeout(deadline_s) as deadline:
+                tools = await agent.all_tools(ReadonlyContext(ctx), live=True)
+                setup = await Setup.of(ctx, agent, model.model, tools)
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            late = f"agent `{agent.name}`: its instruction and its tools were not there within {deadline_s:g} s"
+            raise AgentNotReady(late) from error
         return cls(ctx, agent, channel, wiring, model=model, setup=setup, tools=tools, **where)
 
     def prepare(self) -> None:

@@ -9,8 +9,10 @@ from fullduplex.turns.reconnect import ReconnectPolicy
 
 @dataclass(frozen=True)
 class LiveSettings:
-    """Deadlines in seconds: for running tools and for unsent input after `close()`, and for the store at the end."""
+    """Deadlines in seconds: for an agent's instruction and toolsets before its part begins, for running tools and for
+    unsent input after `close()`, and for the store at the end."""
 
+    prepare_deadline_s: float = 15.0
     tool_deadline_s: float = 5.0
     send_deadline_s: float = 5.0
     store_deadline_s: float = 2.0

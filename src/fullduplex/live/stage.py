@@ -40,6 +40,7 @@ class Stage:
         self._handover = Handover(
             channel,
             ctx.session,
+            wiring.group,
             make=lambda agent: self._part(self._begun[-1].for_agent(agent), agent),
             may_prepare=lambda agent: not is_awaited(ctx.for_agent(agent)),
         )

@@ -16,6 +16,7 @@ page. This module holds no handling: who meets an error decides what to do.
     ├── StoreUnavailable                  the database or service behind a store fails
     ├── ModelError                        the backend refused, failed or went away
     │   └── ConnectionLost                the connection ended; carries the WebSocket close code
+    ├── AgentNotReady                     an agent's instruction or toolsets are not there in time
     ├── LlmCallsLimitExceededError        a run asked its models more often than it may
     ├── PluginError                       a plugin's hook failed
     ├── CallbackError                     a callback of an agent's failed

@@ -14,21 +14,21 @@ from tests.web.browser import CHROMIUM, VoiceBrowser
 from .served import serving
 from .speech import Line, Speech
 
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
+ROOT = Path(__file__).parents[2]
+IMAGES = ROOT / "docs" / "images"
+CONCIERGE = ROOT / "examples" / "concierge"
 SIZE = (1280, 800)
 
 
 async def talk(browser: VoiceBrowser, url: str, speech: Speech, path: Path, *, dark: bool) -> None:
-    """A spoken question, a long answer, and a typed question that cuts it short; the picture is of its answer."""
+    """A spoken request and a typed one, each for another agent; the picture is of the second answer."""
     async with browser.page(url, size=SIZE, dark=dark) as voice:
-        asked = await voice.say(speech.wav(Line("what is the weather in Tokyo")))
+        asked = await voice.say(speech.wav(Line("I need two towels")))
         await voice.wait_event("message.turnComplete", since=asked)
-        asked = await voice.say(speech.wav(Line("tell me about yourself", "rms")))
-        await voice.wait_event("message.outputTranscription?.text.startsWith('server ')", since=asked, timeout=20)
         asked = await voice.now()
-        await voice.type("What time is it in Paris?")
+        await voice.type("Book a table for four people, please.")
         await voice.page.mouse.move(SIZE[0] // 2, SIZE[1] // 3)
-        await voice.wait_event("message.outputTranscription?.text.startsWith('in ')", since=asked)
+        await voice.wait_event("message.outputTranscription?.text.includes('tonight')", since=asked)
         await voice.wait_audible(since=asked)
         await voice.page.screenshot(path=str(path))
     with Image.open(path) as picture:
@@ -38,7 +38,7 @@ async def talk(browser: VoiceBrowser, url: str, speech: Speech, path: Path, *, d
 async def main() -> None:
     """Writes page.png and page-dark.png."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, serving() as served:
+    with tempfile.TemporaryDirectory() as folder, serving(str(CONCIERGE)) as served:
         await served.wait_warm()
         speech = Speech(find("flite") or "flite", Path(folder))
         async with VoiceBrowser.launch(executable=find("chromium") or CHROMIUM) as browser:

@@ -38,7 +38,8 @@ PATHS = {
     "fullduplex.events": "Event EventActions",
     "fullduplex.tools": "AgentTool FunctionTool LongRunningFunctionTool ToolConfirmation ToolContext "
     "google_search BaseToolset McpToolset exit_loop transfer_to_agent",
-    "fullduplex.tools.mcp_tool": "McpToolset StdioConnectionParams StreamableHTTPConnectionParams",
+    "fullduplex.tools.mcp_tool": "McpToolset StdioConnectionParams StdioServerParameters "
+    "StreamableHTTPConnectionParams",
     "fullduplex.artifacts": "InMemoryArtifactService FileArtifactService GcsArtifactService ObjectStoreArtifactService",
     "fullduplex.memory": "InMemoryMemoryService DatabaseMemoryService",
     "fullduplex.tools.agent_tool": "AgentTool",

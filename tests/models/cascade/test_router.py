@@ -123,6 +123,11 @@ def test_optional_words_in_an_example() -> None:
         assert router.route(text) == Calls((Call("wash"),))
 
 
+def test_a_sentence_to_try_has_a_large_i() -> None:
+    router = Router([_tool("get_balance", '"how much do i have"')])
+    assert answers.not_understood(router).endswith("for example: how much do I have.")
+
+
 def test_letters_behind_a_slot_are_spoken_and_need_not_be() -> None:
     unit = {"type": "STRING", "enum": ["second", "minute"]}
     router = Router([_tool("set_timer", '"set a timer for {amount} {unit}s"', amount={"type": "INTEGER"}, unit=unit)])

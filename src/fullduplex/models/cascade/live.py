@@ -29,6 +29,7 @@ from fullduplex.models.cascade.hearing import Ears, Heard, Hearing
 from fullduplex.models.cascade.mouth import Mouth, TextMouth, VoiceMouth
 from fullduplex.models.cascade.router import Call, Router
 from fullduplex.models.cascade.settings import Behaviour, read_behaviour
+from fullduplex.models.cascade.text import written
 from fullduplex.models.cascade.tts import VOICES
 from fullduplex.models.text import TextModel
 from fullduplex.types.config import FunctionResponseScheduling, SpeechConfig
@@ -383,7 +384,7 @@ class CascadeConnection(LiveConnection):
         if not heard.text:
             return
         if self._behaviour.transcribe_input:
-            self._flag(input_transcription=Transcription(text=heard.text, finished=True))
+            self._flag(input_transcription=Transcription(text=written(heard.text), finished=True))
         if self._hearing is not None and self._hearing.in_speech and self._behaviour.interruptible:
             self._dialogue.add(heard.text)  # the user went on speaking: this was only the first part
         elif heard.in_domain:

@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from fullduplex.models.cascade.slots import Slot, singular
-from fullduplex.models.cascade.text import FILLERS, STOP_WORDS, Token, words_of
+from fullduplex.models.cascade.text import FILLERS, STOP_WORDS, Token, words_of, written
 
 _QUOTED = re.compile(r"[\"“]([^\"“”\n]{2,120})[\"”]")
 _PIECE = re.compile(r"\{(\w+)\}(\w*)|([^{}]+)")
@@ -56,7 +56,7 @@ class Pattern:
             element.example + self.endings.get(element.name, "") if isinstance(element, Slot) else element
             for element in self.elements
         ]
-        return " ".join("I" if word == "i" else word for word in words)
+        return written(" ".join(words))
 
 
 @dataclass(frozen=True)

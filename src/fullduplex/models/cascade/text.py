@@ -67,6 +67,11 @@ def tokenize(text: str) -> list[Token]:
     return tokens
 
 
+def written(text: str) -> str:
+    """Words in lower case, as patterns and recognisers have them, with the one that is written large."""
+    return re.sub(r"\bi\b", "I", text)
+
+
 def words_of(text: str) -> list[str]:
     """The words of `tokenize` alone."""
     return [token.word for token in tokenize(text)]

@@ -1,6 +1,6 @@
 """Tools of MCP servers. The official SDK (`fullduplex[mcp]`) is imported when a server is first spoken to."""
 
-from fullduplex.tools.mcp.params import StdioConnectionParams, StreamableHTTPConnectionParams
+from fullduplex.tools.mcp.params import StdioConnectionParams, StdioServerParameters, StreamableHTTPConnectionParams
 from fullduplex.tools.mcp.toolset import McpToolset
 
-__all__ = ["McpToolset", "StdioConnectionParams", "StreamableHTTPConnectionParams"]
+__all__ = ["McpToolset", "StdioConnectionParams", "StdioServerParameters", "StreamableHTTPConnectionParams"]

@@ -1,5 +1,10 @@
 """The path under which ADK's users find `McpToolset` and how its server is reached."""
 
-from fullduplex.tools.mcp import McpToolset, StdioConnectionParams, StreamableHTTPConnectionParams
+from fullduplex.tools.mcp import (
+    McpToolset,
+    StdioConnectionParams,
+    StdioServerParameters,
+    StreamableHTTPConnectionParams,
+)
 
-__all__ = ["McpToolset", "StdioConnectionParams", "StreamableHTTPConnectionParams"]
+__all__ = ["McpToolset", "StdioConnectionParams", "StdioServerParameters", "StreamableHTTPConnectionParams"]

@@ -160,6 +160,10 @@ def test_the_only_stream_needs_no_name_and_one_of_two_does() -> None:
     )
     both = Router(declared(watch_price, watch_video, stop_streaming))
     assert both.route("stop it") == SmallTalk("stop")
+    which = both.route("stop watching")
+    assert which == Ask(STOP, ("function_name",))
+    assert answers.ask(which, both) == "Say which one: stop watch price or stop watch video."
+    assert both.route("stop watch video") == Calls((Call(STOP, {"function_name": "watch_video"}),))
     assert both.route("watch the video") == Calls((Call("watch_video"),))
 
 

@@ -90,6 +90,8 @@ def ask(decision: Ask, router: Router) -> str:
     """What is said when a tool is clear and its arguments are not."""
     if decision.tool == TRANSFER:
         return _others(router)
+    if decision.tool == STOP:
+        return f"Say which one: {_listed([f'stop {_plain(name)}' for name in router.streams], 'or')}."
     return f"For {_plain(decision.tool)} I need the {_listed([_plain(name) for name in decision.missing])}."
 
 

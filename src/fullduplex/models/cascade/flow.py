@@ -39,6 +39,7 @@ _DONE = ("i am done", "we are done", "that is all", "done", "nothing else", "fin
 _STOPPED = ("stop {function_name}", "stop the {function_name}", "cancel the {function_name}", "end the {function_name}")
 _WATCHING = ("watching", "monitoring", "tracking", "following", "streaming")
 _THAT = ("it", "that", *_WATCHING)
+_STOPPED_WHICH = tuple(f"stop {word}" for word in _WATCHING)
 
 _TITLES = frozenset(words_of("agent assistant bot department expert helper specialist team"))
 _GENERAL = _TITLES | frozenset(
@@ -104,7 +105,7 @@ def patterns_of(
     if declaration.name == TRANSFER:
         return _transfer(slots, agents)
     if declaration.name == STOP:
-        return _parse(_STOPPED, slots.get)
+        return _parse((*_STOPPED, *_STOPPED_WHICH), slots.get)
     if declaration.name == EXIT:
         return _parse(_DONE, slots.get)
     return _parse(_NEXT if loops else (*_NEXT, *_DONE), slots.get)

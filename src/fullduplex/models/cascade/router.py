@@ -203,6 +203,11 @@ class Router:
         self._idf = {word: math.log(1 + len(self.tools) / count) for word, count in frequency.items()}
         self._unknown_idf = math.log(1 + max(1, len(self.tools)))
 
+    @property
+    def streams(self) -> list[str]:
+        """The tools that stream."""
+        return [entry.name for entry in self.tools.values() if entry.streams]
+
     def route(self, text: str, previous: Call | None = None) -> Decision:
         """Decides what to do about an utterance.
 

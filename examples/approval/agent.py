@@ -30,7 +30,7 @@ def send_money(amount: int, payee: Payee, tool_context: ToolContext) -> dict[str
     "transfer {amount} dollars to the {payee}", "pay {amount} dollars to the {payee}".
 
     Args:
-        amount: How many dollars.
+        amount: How many dollars, such as five hundred.
         payee: To whom.
     """
     left = tool_context.state.get("balance", 2_000) - amount

@@ -40,7 +40,7 @@ def book_table(people: int, tool_context: ToolContext) -> dict[str, str]:
     "I want a table for {people}".
 
     Args:
-        people: How many will come.
+        people: How many will come, such as four.
     """
     tool_context.state["table_for"] = people
     return {"report": f"A table for {people} is booked for tonight at eight."}
@@ -60,7 +60,7 @@ def bring_towels(count: int) -> dict[str, str]:
     Examples: "I need {count} towels", "bring me {count} towels", "can I have {count} towels".
 
     Args:
-        count: How many towels.
+        count: How many towels, such as two.
     """
     return {"report": f"{count} towels are on their way."}
 

@@ -38,7 +38,7 @@ def noted(context: ToolContext, field: str, value: str) -> dict[str, str]:
 def choose_size(size: Literal["small", "medium", "large"], tool_context: ToolContext) -> dict[str, str]:
     """Notes the size of the pizza.
 
-    Examples: "{size}", "{size} please", "a {size} pizza", "I want a {size} pizza", "[no] make it {size}".
+    Examples: "a {size} pizza", "{size}", "{size} please", "I want a {size} pizza", "[no] make it {size}".
     """
     return noted(tool_context, "size", size)
 
@@ -46,7 +46,8 @@ def choose_size(size: Literal["small", "medium", "large"], tool_context: ToolCon
 def choose_topping(topping: Literal["cheese", "mushrooms", "olives"], tool_context: ToolContext) -> dict[str, str]:
     """Notes what is on the pizza.
 
-    Examples: "{topping}", "[no] with {topping}", "{topping} please", "I want {topping}", "[no] make it {topping}".
+    Examples: "with {topping}", "no with {topping}", "{topping}", "{topping} please", "I want {topping}",
+    "[no] make it {topping}".
     """
     return noted(tool_context, "topping", topping)
 
@@ -54,7 +55,7 @@ def choose_topping(topping: Literal["cheese", "mushrooms", "olives"], tool_conte
 def choose_drink(drink: Literal["water", "juice", "coffee"], tool_context: ToolContext) -> dict[str, str]:
     """Notes the drink.
 
-    Examples: "{drink}", "{drink} please", "a {drink}", "I take a {drink}", "{drink} to drink", "[no] make it {drink}".
+    Examples: "{drink} please", "{drink}", "a {drink}", "I take a {drink}", "{drink} to drink", "[no] make it {drink}".
     """
     return noted(tool_context, "drink", drink)
 

@@ -123,6 +123,13 @@ def test_optional_words_in_an_example() -> None:
         assert router.route(text) == Calls((Call("wash"),))
 
 
+@pytest.mark.parametrize(("about", "shown"), [("such as five hundred or 90", "five hundred"), ("such as many", "five")])
+def test_a_sentence_to_try_has_the_number_that_is_named(about: str, shown: str) -> None:
+    amount = {"type": "INTEGER", "description": f"How many dollars, {about}."}
+    router = Router([_tool("pay", '"pay {amount} dollars"', amount=amount)])
+    assert answers.not_understood(router).endswith(f"for example: pay {shown} dollars.")
+
+
 def test_a_sentence_to_try_has_a_large_i() -> None:
     router = Router([_tool("get_balance", '"how much do i have"')])
     assert answers.not_understood(router).endswith("for example: how much do I have.")

@@ -68,11 +68,12 @@ class Slot:
 
 
 class NumberSlot(Slot):
-    """A number, in digits or in words."""
+    """A number, in digits or in words. `named` are phrases of which the first that is a number is shown to people."""
 
-    def __init__(self, name: str, required: bool, whole: bool) -> None:
+    def __init__(self, name: str, required: bool, whole: bool, named: Sequence[str] = ()) -> None:
         super().__init__(name, required)
         self.whole = whole
+        self._named = next((phrase for phrase in named if parse_number(words_of(phrase), 0)), "five")
 
     def match(self, tokens: Sequence[Token], start: int, text: str) -> list[Fill]:
         words = [token.word for token in tokens]
@@ -93,7 +94,7 @@ class NumberSlot(Slot):
 
     @property
     def example(self) -> str:
-        return "five"
+        return self._named
 
 
 class ChoiceSlot(Slot):
@@ -154,7 +155,7 @@ def slot_for(name: str, schema: Mapping[str, Any], *, required: bool, descriptio
     if enum:
         return ChoiceSlot(name, required, {str(item).replace("_", " "): item for item in enum})
     if kind in {"INTEGER", "NUMBER"}:
-        return NumberSlot(name, required, kind == "INTEGER")
+        return NumberSlot(name, required, kind == "INTEGER", named_examples(about))
     if kind == "BOOLEAN":
         return ChoiceSlot(name, required, {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)})
     if kind != "STRING":

@@ -144,7 +144,8 @@ def _tools(record: Record) -> Iterator[str]:
 # -- what the agent said ----------------------------------------------------------------------------------------------
 
 
-def agent(record: Record) -> Iterator[str]:
+def agent(record: Record, *, late_s: float = 0.1) -> Iterator[str]:
+    """`late_s`: so much later than it came may be shown what the agent said."""
     whole = Counter[str]()
     last_words = ""
     for _, event in record.shown:
@@ -168,11 +169,11 @@ def agent(record: Record) -> Iterator[str]:
     # and it is given again.
     ends = [(fault.ends, 1.2) if fault.warned else (fault.at, 0.3) for fault in record.struck]
     for label, count in kept.items():
-        if count > 1 + sum(_just_said(record, label, at, before) for at, before in ends):
+        if count > 1 + sum(_just_said(record, label, at, before, late_s) for at, before in ends):
             yield f"the session has {count} whole answers to {label}"
 
 
-def _just_said(record: Record, label: str, at: float, before: float) -> bool:
+def _just_said(record: Record, label: str, at: float, before: float, late_s: float) -> bool:
     """Whether the last words of this answer had come within `before` seconds before `at`."""
     said = [
         when
@@ -181,7 +182,7 @@ def _just_said(record: Record, label: str, at: float, before: float) -> bool:
         and event.partial
         and f"{label}." in (event.output_transcription.text or "")
     ]
-    return any(-0.1 <= at - when < before for when in said)
+    return any(-late_s <= at - when < before for when in said)
 
 
 def order(record: Record, *, held_back: bool = False) -> Iterator[str]:

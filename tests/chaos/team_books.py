@@ -18,7 +18,7 @@ def findings(trial: TeamTrial) -> list[str]:
     found += books.errors(record)
     found += books.user(record)
     found += _tools(trial)
-    found += books.agent(record)
+    found += books.agent(record, late_s=0.6 if trial.team.guarded else 0.1)
     found += books.order(record, held_back=bool(trial.team.guarded))
     found += _handovers(trial)
     if record.open_at_end != 1 and record.error is None:

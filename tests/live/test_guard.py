@@ -514,6 +514,28 @@ async def test_strict_mode_waits_for_words_with_times() -> None:
     await call.end()
 
 
+@virtual
+async def test_strict_mode_waits_no_longer_when_the_answer_is_over() -> None:
+    call = await Call.start(speech_guard=guard(hold_ms=100, strict=True, deadline_ms=3000))
+    await call.play(voice(0, 4), said("Hello."), TURN_COMPLETE)
+    await asyncio.sleep(0.2)
+    assert slices(call.events) == [0, 1, 2, 3]
+    assert call.short[-1] == "end"
+    await call.end()
+
+
+@virtual
+async def test_strict_mode_waits_for_no_words_of_a_line_that_is_gone() -> None:
+    call = await Call.start(speech_guard=guard(hold_ms=100, strict=True, deadline_ms=3000))
+    connection = await call.play(voice(0, 4), said("Hello "))
+    connection.lose()
+    await call.play(voice(10, 2), said("Hi."), TURN_COMPLETE, number=2)
+    await asyncio.sleep(0.5)
+    assert slices(call.events) == [0, 1, 2, 3, 10, 11]
+    assert "error-speech_unchecked" not in call.short
+    await call.end()
+
+
 # -- without a guard, and with one that holds nothing -----------------------------------------------------------------
 
 

@@ -16,7 +16,21 @@ from fullduplex.models.base import ConnectRequest
 from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
 from fullduplex.turns.reconnect import ReconnectPolicy
 from fullduplex.types.content import Content
-from tests.live.kit import GO_AWAY, TURN_COMPLETE, Call, handle, heard, pcm, said, settle, text, user, virtual
+from tests.live.kit import (
+    GENERATION_COMPLETE,
+    GO_AWAY,
+    TURN_COMPLETE,
+    Call,
+    audio,
+    handle,
+    heard,
+    pcm,
+    said,
+    settle,
+    text,
+    user,
+    virtual,
+)
 
 
 async def told(connection: ScriptedConnection) -> list[tuple[str, str]]:
@@ -74,6 +88,21 @@ async def test_a_question_that_was_not_answered_before_the_loss_is_in_the_histor
     assert await told(second) == [("model", "As I was say"), ("user", "what time is it?")]
     await call.end()
     assert await call.saved_short() == ["M:As I was say!", "user:what time is it?"]
+
+
+@virtual
+async def test_an_answer_that_was_given_to_its_end_is_not_asked_for_again() -> None:
+    call = await Call.start()
+    call.queue.send_content(user("hello"))
+    await settle()
+    connection = await call.play(audio(), said("Hi there.", finished=True), GENERATION_COMPLETE)
+    connection.lose()  # while the user still hears it: the turn is not complete before that
+    second = await call.connection(2)
+    await settle()
+    assert [(kind, [turn.text for turn in turns]) for kind, turns in second.sent] == [
+        ("history", ["hello", "Hi there."])
+    ]
+    await call.end()
 
 
 @virtual

@@ -41,6 +41,7 @@ class Conversation:
         "_downstream",
         "_followers",
         "_guard",
+        "_is_whole",
         "_latency",
         "_latest",
         "_limits",
@@ -74,11 +75,17 @@ class Conversation:
         self.last_speech: Callable[[], tuple[float, float] | None] = lambda: None
         self.said: set[str] = set()
         """Ids of the events that hold what the model has said in its present turn."""
+        self._is_whole = False  # what it has said: it generates no more, though the turn may last until it was heard
 
     @property
     def in_turn(self) -> bool:
         """Whether the model speaks, or has called a tool and goes on afterwards."""
         return self._downstream.in_turn
+
+    @property
+    def unfinished(self) -> set[str]:
+        """As `said`, if the model has more to say; nothing of an answer that it has given."""
+        return set() if self._is_whole else self.said
 
     def begin(self, downstream: Downstream) -> None:
         """Another agent's part begins."""
@@ -127,6 +134,8 @@ class Conversation:
         events = self._downstream.feed(message, now)
         if not was_in_turn and self._downstream.in_turn:
             self.said.clear()
+        if (content := message.server_content) is not None:
+            self._is_whole = bool(content.generation_complete) or (self._is_whole and content.model_turn is None)
         show = self.deliver if self._guard is None else self._hold
         for event in events:
             show(event, now)
@@ -219,8 +228,9 @@ class Conversation:
         if self._guard is None:
             self._close_off()
         else:
+            self._guard.broken_off(self.now())
             self._guard.later(self._close_off)
-        return self.said if in_turn else set()
+        return self.unfinished if in_turn else set()
 
     def _close_off(self) -> None:
         self._latency.interrupted()

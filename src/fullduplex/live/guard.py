@@ -116,6 +116,11 @@ class Guard:
         self._held.other(step)
         self._let_go(self._now())
 
+    def broken_off(self, now: float) -> None:
+        """No more will come of what was being said: it waits for no more words, and what comes is another answer."""
+        self._held.response_over(now)
+        self._turn_over()
+
     async def emptied(self) -> None:
         """Returns when nothing is held back any more."""
         while self._held:
@@ -193,8 +198,18 @@ class Guard:
             self._warn()
         if not self._held:
             self._emptied.set()
-        elif self._timer is None and (due := self._held.due) is not None:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - now), self._tick)
+        elif (due := self._held.due) is not None:
+            self._wake_in(max(0.0, due - now))
+
+    def _wake_in(self, seconds: float) -> None:
+        """Looks again then, if not earlier: the end of an answer lets its sound go before its deadline."""
+        loop = asyncio.get_running_loop()
+        at = loop.time() + seconds
+        if self._timer is not None:
+            if self._timer.when() <= at:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(at, self._tick)
 
     def _tick(self) -> None:
         self._timer = None

@@ -260,20 +260,12 @@ async def test_a_piece_that_a_lost_connection_did_not_take_is_converted_once() -
 
 @virtual
 async def test_the_short_way_takes_only_what_needs_no_conversion() -> None:
-    class Ready(ScriptedConnection):
-        def offer_realtime(self, blob: Blob) -> bool:
-            self._record("offered", blob)
-            return True
-
-    model = Ready(ConnectRequest(model="x"))
-    offer = upstream().shortcut(model)
-    assert offer(Blob(data=bytes(640), mime_type="audio/pcm;rate=16000"))
-    assert offer(Blob(data=b"picture", mime_type="image/jpeg"))
+    passes = upstream().passes
+    assert passes(Blob(data=bytes(640), mime_type="audio/pcm;rate=16000"))
+    assert passes(Blob(data=b"picture", mime_type="image/jpeg"))
     for mime_type in ("audio/pcm;rate=48000", "audio/pcm;rate=16000;channels=2", "audio/wav", "audio/mpeg"):
-        assert not offer(Blob(data=bytes(640), mime_type=mime_type))
-    assert not offer(Blob(data=bytes(641), mime_type="audio/pcm;rate=16000"))
-    assert len(model.sent) == 2
-    assert not upstream().shortcut(connection())(Blob(data=bytes(640), mime_type="audio/pcm"))
+        assert not passes(Blob(data=bytes(640), mime_type=mime_type))
+    assert not passes(Blob(data=bytes(641), mime_type="audio/pcm;rate=16000"))
 
 
 def test_pictures_have_no_rate() -> None:

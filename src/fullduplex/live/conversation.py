@@ -19,7 +19,7 @@ from fullduplex.live.limits import Limits
 from fullduplex.live.scribe import Scribe
 from fullduplex.turns.downstream import Downstream
 from fullduplex.turns.latency import LatencyMeter
-from fullduplex.turns.media_queue import audio_seconds, pcm_rate
+from fullduplex.turns.media_queue import audio_seconds, bytes_a_second, pcm_rate
 from fullduplex.turns.playout import PlayoutCursor
 from fullduplex.types.content import Blob
 from fullduplex.types.live import LiveServerAudio, LiveServerContent, LiveServerMessage
@@ -153,14 +153,17 @@ class Conversation:
         """
         if self._latency.wants_audio or self._guard is not None or self._limits is not None:
             return False
-        now = self._latest = max(self._ambient.now(), self._latest)
+        now = self._ambient.now()
+        if now < self._latest:
+            now = self._latest
+        self._latest = now
         content = message.server_content
         said = content.model_turn if content is not None else None
         blob = said.parts[0].inline_data if said is not None and said.parts else None
         if blob is None or not blob.data or said is None or (event := self._downstream.go_on(said, now)) is None:
             return False
-        self._cursor.audio(event.id, audio_seconds(len(blob.data), blob.mime_type), now)
-        self._scribe.show(event)
+        self._cursor.audio(event.id, len(blob.data) / bytes_a_second(blob.mime_type), now)
+        self._scribe.sound(event)
         return True
 
     def show(self, event: Event) -> None:

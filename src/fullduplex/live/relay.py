@@ -5,6 +5,8 @@ Such an agent is given the events of those that it runs, and decides what of the
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fullduplex.events import Event
 from fullduplex.live.outbox import Outbox
 
@@ -15,10 +17,11 @@ class Relay:
     def __init__(self, app: Outbox) -> None:
         self._app = app
         self._inner: list[tuple[str | None, Outbox]] = []
+        self.put: Callable[[Event], None] = app.put
+        """Puts an event into the innermost box that its branch leads to; without such boxes there is no detour."""
 
-    def put(self, event: Event) -> None:
-        """Puts `event` into the innermost box that its branch leads to."""
-        (self.box(event.branch) if self._inner else self._app).put(event)
+    def _sort(self, event: Event) -> None:
+        self.box(event.branch).put(event)
 
     def box(self, branch: str | None) -> Outbox:
         """The box for what is said on `branch` now."""
@@ -32,8 +35,11 @@ class Relay:
         """A box for what is said on `branch` from now on."""
         box = Outbox()
         self._inner.append((branch, box))
+        self.put = self._sort
         return box
 
     def close(self, box: Outbox) -> None:
         """What comes goes where it went before; closing twice is harmless."""
         self._inner = [(branch, one) for branch, one in self._inner if one is not box]
+        if not self._inner:
+            self.put = self._app.put

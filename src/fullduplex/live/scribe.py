@@ -48,6 +48,7 @@ class Scribe:
         "_now",
         "_outbox",
         "_outputs",
+        "_passes_sound",
         "_reader",
         "_recorder",
         "_service",
@@ -75,6 +76,7 @@ class Scribe:
         self._recorder = recorder
         if recorder is not None:
             recorder.show = self.show
+        self._passes_sound = recorder is None and not custom_metadata and type(self) is Scribe
         self._outputs: dict[str, Output] = {}
         self._journal = Journal()
         self._unready: dict[str, asyncio.Future[bool]] = {}
@@ -101,6 +103,13 @@ class Scribe:
         self._recorder.before(event)
         self._take(event, ready)
         self._recorder.after(event)
+
+    def sound(self, event: Event) -> None:
+        """As `show`, of another chunk of a voice that speaks already: the busiest path, with nothing to be kept."""
+        if self._passes_sound and self._journal.follows_voice and self._busy is None and not self._unready:
+            self._outbox.put(event)
+        else:
+            self.show(event)
 
     def beside(self, event: Event) -> None:
         """`event` is a tool's, and about to be shown: it is no part of what the model says."""

@@ -205,12 +205,14 @@ class Uplink:
 
     def _offer(self, line: Line) -> Callable[[Blob], bool]:
         """The short way of media: past the queue, when nothing waits in it."""
-        send_now, connection = self._upstream.shortcut(line.connection), line.connection
-        keep, now, number = self.backlog.media, self._ambient.now, line.number
+        connection, number = line.connection, line.number
+        passes, send_now, meter = self._upstream.passes, connection.offer_realtime, self._upstream.meter
+        keep, now = self.backlog.media, self._ambient.now
 
         def offer(blob: Blob) -> bool:
-            if self.is_held or not send_now(blob):
+            if self.is_held or not (passes(blob) and send_now(blob)):
                 return False
+            meter(blob)
             keep(blob, number, connection.messages_sent, now())
             return True
 

@@ -44,20 +44,10 @@ class Upstream:
         self._note = note
         self._microphone = microphone or Microphone()
         self._tap = tap
+        self.passes = self._microphone.passes
+        """Whether media may go up as they are: then they need not come by `send`, if `meter` is told of them."""
+        self.meter = self._microphone.meter if tap is None else self._meter_and_tap
         self._heard: tuple[LiveRequest, Blob | None] | None = None
-
-    def shortcut(self, connection: LiveConnection) -> Callable[[Blob], bool]:
-        """Offers media that needs no conversion straight to `connection`; made for `LiveRequestQueue.shortcut`."""
-        passes, offer = self._microphone.passes, connection.offer_realtime
-        meter = self._microphone.meter if self._tap is None else self._meter_and_tap
-
-        def send_now(blob: Blob) -> bool:
-            if not (passes(blob) and offer(blob)):
-                return False
-            meter(blob)
-            return True
-
-        return send_now
 
     async def send(self, request: LiveRequest, connection: LiveConnection, *, noted: bool = False) -> Sent:
         """Sends `request`; with `noted`, one that the session knows already.

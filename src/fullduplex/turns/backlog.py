@@ -7,6 +7,7 @@ in the session and are told from there; they stand here only to say that somethi
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
@@ -52,7 +53,7 @@ class Entry(msgspec.Struct, Generic[T], gc=False):
     at: float
     waited: float = 0.0
     audio: bytes = b""
-    """Its PCM; empty when it is no audio."""
+    """Its PCM, without which `item` stands here then: plain bytes, which the collector does not look at. Else empty."""
     judged: bool | None = None
 
     @property
@@ -61,6 +62,19 @@ class Entry(msgspec.Struct, Generic[T], gc=False):
         if self.judged is None:
             self.judged = is_loud(self.audio)
         return self.judged
+
+    @property
+    def whole(self) -> Blob | T:
+        """What was sent."""
+        if self.audio and isinstance(self.item, Blob):
+            return Blob(data=self.audio, mime_type=self.item.mime_type)
+        return self.item
+
+
+@functools.lru_cache(maxsize=64)
+def _form(mime_type: str) -> Blob:
+    """Stands for all audio of this type."""
+    return Blob(mime_type=mime_type)
 
 
 class Backlog(Generic[T]):
@@ -98,13 +112,14 @@ class Backlog(Generic[T]):
 
     def media(self, blob: Blob, line: int, index: int | None, now: float, waited: float = 0.0) -> None:
         """A piece of live input has left. The busiest path upward."""
-        audio = blob.data if blob.data and (blob.mime_type or "").startswith("audio/") else b""
-        self._entries.append(Entry(Kind.MEDIA, blob, line, index, now, waited, audio))
-        if audio:
-            self._bytes += len(audio)
+        data, mime_type = blob.data, blob.mime_type
+        if data and mime_type and mime_type.startswith("audio/"):
+            self._entries.append(Entry(Kind.MEDIA, _form(mime_type), line, index, now, waited, bytes(data)))
+            self._bytes += len(data)
             if self._bytes > self._trim_at:
                 self._trim()
             return
+        self._entries.append(Entry(Kind.MEDIA, blob, line, index, now, waited))
         self._frames += 1
         if self._frames > _FRAMES:
             self._drop(self._first_media(frames=True))
@@ -229,7 +244,7 @@ class Backlog(Generic[T]):
                     entry.kind is not Kind.TURN or spoke or (not isinstance(entry.item, Blob) and held(entry.item))
                 )
             if wanted:
-                again.append(entry.item)
+                again.append(entry.whole)
         self._bytes, self._frames, self._trim_at, self._marked = 0, 0, TRIM_EVERY_BYTES, 0
         self._unanswered = False
         return again

@@ -99,8 +99,17 @@ class Downstream:
         """The event of another chunk of the voice that speaks already; None when that is not all: `feed` it then."""
         if not self.in_turn or self._text or said.role != "model":
             return None
-        self._now = max(now, self._now)
-        return self._sound(said, self._author)
+        if now > self._now:
+            self._now = now
+        # Written out, because passing fields on costs as much as the event.
+        return Event(
+            author=self._author,
+            invocation_id=self._invocation_id,
+            id=self._new_id(),
+            timestamp=self._now,
+            content=said,
+            branch=self._branch,
+        )
 
     def finish(self, now: float) -> list[Event]:
         """What the end of a connection or of the run leaves unsaid: unfinished transcripts and unmerged text."""
@@ -173,7 +182,7 @@ class Downstream:
                 # Text that is followed by something else is whole.
                 if self._text:
                     events.extend(self._merged())
-                events.append(self._sound(said, "user" if role == "user" else self._author))
+                events.append(self.event(content=said, author="user" if role == "user" else None))
             elif part.text:
                 thought = part.thought or None
                 if self._text and thought != self._thought:
@@ -181,17 +190,6 @@ class Downstream:
                 self._thought = thought
                 self._text += part.text
                 events.append(self.event(content=said, partial=True))
-
-    def _sound(self, said: Content, author: str) -> Event:
-        # Every chunk of audio passes here: written out, because passing fields on costs as much as the event.
-        return Event(
-            author=author,
-            invocation_id=self._invocation_id,
-            id=self._new_id(),
-            timestamp=self._now,
-            content=said,
-            branch=self._branch,
-        )
 
     def _merged(self, interrupted: bool = False) -> list[Event]:
         """The streamed text as one event that is not partial, if there is any."""

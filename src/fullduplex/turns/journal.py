@@ -43,14 +43,25 @@ class Journal:
     without audio was read, not heard, and is not held back; nor is a transcript that is finished before its audio.
     """
 
-    __slots__ = ("_beside", "_broken_off", "_held", "_said", "_speaking", "_spoken", "_texts", "_typed", "_wordless")
+    __slots__ = (
+        "_beside",
+        "_broken_off",
+        "_held",
+        "_said",
+        "_speaking",
+        "_texts",
+        "_typed",
+        "_wordless",
+        "follows_voice",
+    )
 
     def __init__(self) -> None:
         self._speaking = False
         self._beside: set[str] = set()
         self._typed: list[Event] = []
         self._held: list[Event] = []
-        self._spoken = False
+        self.follows_voice = False
+        """Whether the turn has sound: another chunk of it changes nothing."""
         self._said: list[Event] = []  # the transcripts of this turn that are held
         self._texts: list[str] = []  # all its transcripts, held or not
         self._wordless = False  # the last spoken turn had none: those that come now are late ones
@@ -72,11 +83,11 @@ class Journal:
 
     def model(self, event: Event) -> list[Event]:
         """An event that came down. At a further interruption, an answer that waits for `settle` stays whole."""
-        if self._spoken and not event.interrupted and not event.turn_complete and event.author != "user":
+        if self.follows_voice and not event.interrupted and not event.turn_complete and event.author != "user":
             parts = event.content.parts if event.content is not None else None
             if parts and len(parts) == 1 and parts[0].inline_data is not None:
                 return []  # another chunk of an answer that is being given: every one passes here
-        kept = self._interrupted() if event.interrupted and self._spoken else []
+        kept = self._interrupted() if event.interrupted and self.follows_voice else []
         if is_kept(event):
             kept += self._place(event)
         if event.turn_complete:
@@ -88,8 +99,8 @@ class Journal:
             # Neither a tool's answer nor a transcript that comes late begins a turn: no end of turn might follow.
             # Nor does a reference to what was recorded of one.
             self._speaking = self._speaking or not _is_reference(event.content)
-            if not self._spoken and _is_audio(event):
-                self._spoken, self._wordless = True, False
+            if not self.follows_voice and _is_audio(event):
+                self.follows_voice, self._wordless = True, False
         return kept
 
     def user(self, event: Event) -> list[Event]:
@@ -121,7 +132,7 @@ class Journal:
         """
         kept: list[Event] = []
         if heard is not None:
-            if self._spoken and not self.awaiting:
+            if self.follows_voice and not self.awaiting:
                 self._interrupted()
             kept = self.settle(heard)
         self._broken_off = None
@@ -140,7 +151,7 @@ class Journal:
 
     def _transcript(self, event: Event) -> list[Event]:
         broken_off = self._broken_off
-        if self._spoken:
+        if self.follows_voice:
             self._texts.append(words(event))
             self._said.append(event)
             self._held.append(event)
@@ -184,9 +195,9 @@ class Journal:
         return [] if self.awaiting else self._take_earlier()
 
     def _forget_answer(self) -> None:
-        if self._spoken:
+        if self.follows_voice:
             self._wordless = not self._texts
-        self._spoken = False
+        self.follows_voice = False
         self._texts, self._said = [], []
 
 

@@ -65,7 +65,7 @@ class LatencyMeter:
     just before `audio`, with the latest. What was said since belongs to the next response.
     """
 
-    __slots__ = ("_answered_at", "_cause", "_current", "_interrupted", "_kept")
+    __slots__ = ("_answered_at", "_cause", "_current", "_interrupted", "_kept", "wants_audio")
 
     def __init__(self) -> None:
         self._cause: _Cause | None = None
@@ -73,11 +73,8 @@ class LatencyMeter:
         self._current: _Response | None = None
         self._kept: dict[str, _Response] = {}
         self._interrupted = False
-
-    @property
-    def wants_audio(self) -> bool:
+        self.wants_audio = True
         """Whether the next chunk of the model's audio can tell anything: the response has had no sound yet."""
-        return self._current is None or not self._current.sounded
 
     def user_spoke(self, in_at: float, out_at: float) -> None:
         """Sound of the user came in at `in_at` and was handed to the model at `out_at`."""
@@ -99,6 +96,7 @@ class LatencyMeter:
             silence = (response.times.leading_silence_ms or 0.0) + leading_silence_ms(pcm, rate)
             response.times.leading_silence_ms = silence
             response.sounded = is_loud(pcm)
+        self.wants_audio = not response.sounded
 
     def _begin(self, event_id: str, now: float) -> _Response:
         cause, self._cause = self._cause, None
@@ -150,6 +148,7 @@ class LatencyMeter:
         if self._current is not None:
             self._current.ended = True
             self._current = None
+        self.wants_audio = True
 
     def take(self) -> TurnLatency | None:
         """The oldest result that is complete and was not taken: shown and with its first sound, or at its end.

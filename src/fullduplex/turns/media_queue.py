@@ -43,7 +43,8 @@ def pcm_rate(mime_type: str | None) -> int:
 
 
 @functools.lru_cache(maxsize=256)
-def _bytes_a_second(mime_type: str | None) -> int:
+def bytes_a_second(mime_type: str | None) -> int:
+    """How many bytes of PCM16 play in a second; mono unless the mime type says `channels=2`."""
     return BYTES_PER_SAMPLE * pcm_rate(mime_type) * (_number(mime_type, "channels") or 1)
 
 
@@ -58,7 +59,7 @@ def _number(mime_type: str | None, wanted: str) -> int:
 
 def audio_seconds(size: int, mime_type: str | None) -> float:
     """How long `size` bytes of PCM16 play, in seconds; mono unless the mime type says `channels=2`."""
-    return size / _bytes_a_second(mime_type)
+    return size / bytes_a_second(mime_type)
 
 
 _EMPTY: deque[Any] = deque(maxlen=0)

@@ -53,7 +53,7 @@ class PlayoutCursor:
             response = self._begin(event_id, now)
         response.chunk_at = response.sent
         response.sent += seconds
-        response.plays_until = max(response.plays_until, now) + seconds
+        response.plays_until = (now if now > response.plays_until else response.plays_until) + seconds
 
     def said(self, transcription: Transcription, finished: bool) -> None:
         """New words of the agent's transcript, or the whole of a segment (`finished`).

@@ -145,8 +145,9 @@ class Content(Message):
     role: str | None = None
 
     def __post_init__(self) -> None:
-        if self.parts is not None:
-            self.parts = coerce_list(Part, self.parts)
+        parts = self.parts
+        if parts is not None and not (len(parts) == 1 and type(parts) is list and type(parts[0]) is Part):
+            self.parts = coerce_list(Part, parts)
 
     @property
     def text(self) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import pybase64
 
 from fullduplex.types.binary import Base64
-from fullduplex.types.content import Blob
-from fullduplex.types.live import LiveServerAudio, LiveServerMessage
+from fullduplex.types.content import Blob, Content, Part
+from fullduplex.types.live import LiveServerAudio, LiveServerContent, LiveServerMessage
 
 _NEVER = b"\0"  # JSON does not begin so
 _SHORTEST = 64
@@ -38,7 +38,9 @@ class ChunkReader:
             data = Base64(pybase64.b64decode(raw[len(start) : -len(end)], validate=True))
         except ValueError:
             return None
-        return LiveServerAudio.of(Blob(data=data, mime_type=self._mime_type), self._role)
+        # Written out: see `LiveServerAudio.of`.
+        said = Content(parts=[Part(inline_data=Blob(data=data, mime_type=self._mime_type))], role=self._role)
+        return LiveServerAudio(server_content=LiveServerContent(model_turn=said))
 
     def learn(self, raw: bytes, message: LiveServerMessage) -> None:
         """Takes `message`, which is what `raw` says, for an example if it is one."""

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 class GeminiConnection(LiveConnection):
     """One conversation over one open socket; `Gemini.connect` makes it."""
 
-    __slots__ = ("_closed", "_decoder", "_early", "_manual_activity", "_sent", "_socket", "encoder")
+    __slots__ = ("_closed", "_decoder", "_early", "_manual_activity", "_socket", "encoder", "messages_sent")
+
+    messages_sent: int
+    """See `LiveConnection`."""
 
     def __init__(self, socket: Socket, encoder: Encoder, *, manual_activity: bool) -> None:
         self.encoder = encoder
@@ -40,12 +43,7 @@ class GeminiConnection(LiveConnection):
         self._manual_activity = manual_activity
         self._early: list[LiveServerMessage] = []
         self._closed = False
-        self._sent = 0
-
-    @property
-    def messages_sent(self) -> int:
-        """See `LiveConnection`."""
-        return self._sent
+        self.messages_sent = 0
 
     async def set_up(self, setup: bytes, *, place: str, timeout: float) -> None:
         """Sends `setup` and waits for its acceptance, which stays the first message that `receive` gives."""
@@ -62,7 +60,7 @@ class GeminiConnection(LiveConnection):
         """Sends what the encoder wrote; waits while the network is behind."""
         try:
             await self._socket.send(message)
-            self._sent += 1
+            self.messages_sent += 1
         except SocketClosed as closed:
             raise self._gone(closed) from None
 
@@ -98,7 +96,7 @@ class GeminiConnection(LiveConnection):
             return False
         if frame is None or not self._socket.send_now(frame):
             return False
-        self._sent += 1
+        self.messages_sent += 1
         return True
 
     async def ready(self) -> None:
@@ -134,14 +132,16 @@ class GeminiConnection(LiveConnection):
     async def listen(self, take: Callable[[LiveServerMessage], None]) -> None:
         """See `LiveConnection`; messages are read where the transport delivers them."""
 
-        def read(raw: bytes) -> None:
-            if (message := self._decoder.read(raw)) is not None:
+        chunk, read = self._decoder.chunk, self._decoder.read
+
+        def deliver(raw: bytes) -> None:
+            if (message := chunk(raw) or read(raw)) is not None:
                 take(message)
 
         while self._early:
             take(self._early.pop(0))
         try:
-            await self._socket.deliver(read)
+            await self._socket.deliver(deliver)
         except SocketClosed as closed:
             if not self._closed:
                 raise failures.from_close(closed.code, closed.reason) from None
@@ -153,7 +153,7 @@ class GeminiConnection(LiveConnection):
             if self._closed:
                 return None
             raise failures.from_close(closed.code, closed.reason, in_setup=in_setup) from None
-        return self._decoder.read(raw)
+        return self._decoder.chunk(raw) or self._decoder.read(raw)
 
     async def close(self) -> None:
         """Says goodbye to the backend, waits a moment for its answer, and frees the socket."""

@@ -197,6 +197,7 @@ class Socket(WSListener):
         if transport is None:
             return
         self._closing = True
+        self._take = None
         self._messages.clear()
         self._waiting_bytes = 0
         self._finish(1000, "closed by us")
@@ -231,11 +232,16 @@ class Socket(WSListener):
         self._heard_from = True
         kind = frame.msg_type
         if kind in _DATA:
-            if frame.fin:
-                self._put(frame.get_payload_as_bytes())
-            else:
+            if not frame.fin:
                 self._fragments = [frame.get_payload_as_bytes()]
                 self._fragments_bytes = frame.payload_size
+            elif self._take is None:
+                self._put(frame.get_payload_as_bytes())
+            else:  # somebody listens: every chunk of audio passes here
+                try:
+                    self._take(frame.get_payload_as_bytes())
+                except Exception as error:  # the boundary to whoever listens: it is theirs
+                    self._refuse(error)
         elif kind == WSMsgType.CONTINUATION:
             self._continue(frame)
         elif kind == WSMsgType.CLOSE:
@@ -269,14 +275,6 @@ class Socket(WSListener):
     def _put(self, message: bytes) -> None:
         if self._closing:
             return
-        if self._take is not None:  # somebody listens: every chunk of audio passes here
-            try:
-                self._take(message)
-            except Exception as error:  # the boundary between the transport and whoever listens: it is theirs
-                self._take = None
-                if self._reader is not None and not self._reader.done():
-                    self._reader.set_exception(error)
-            return
         self._messages.append(message)
         self._waiting_bytes += len(message)
         if self._reader is not None and not self._reader.done():
@@ -287,6 +285,12 @@ class Socket(WSListener):
             self._reading_paused = True
             assert self._transport is not None
             self._transport.underlying_transport.pause_reading()
+
+    def _refuse(self, error: Exception) -> None:
+        """Whoever listens could not take a message, and hears no more."""
+        self._take = None
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_exception(error)
 
     def _pop(self) -> bytes:
         message = self._messages.popleft()
@@ -305,7 +309,13 @@ class Socket(WSListener):
             self._break_off(1009, f"a message of more than {MAX_MESSAGE} bytes")
         elif frame.fin:
             whole, self._fragments = b"".join(self._fragments), None
-            self._put(whole)
+            if self._take is None:
+                self._put(whole)
+                return
+            try:
+                self._take(whole)
+            except Exception as error:  # as above
+                self._refuse(error)
 
     def _resume_when_low(self) -> None:
         low = len(self._messages) <= HIGH_WATER_MESSAGES // 2 and self._waiting_bytes <= HIGH_WATER_BYTES // 2

@@ -160,17 +160,17 @@ _EMPTY = LiveServerMessage()
 class Decoder:
     """Reads what one connection sends. `warn` is a logger's method; it is told once of each unknown kind."""
 
-    __slots__ = ("_chunks", "_once", "_warn")
+    __slots__ = ("_chunks", "_once", "_warn", "chunk")
 
     def __init__(self, warn: Callable[..., None] = _log.warning) -> None:
         self._warn = warn
         self._once = Once()
         self._chunks = ChunkReader()
+        self.chunk = self._chunks.read
+        """Reads another message of audio, if it is written like those before; None for all others: `read` those."""
 
     def read(self, raw: bytes) -> LiveServerMessage | None:
         """One message; None for one that nobody can read. Raises `ModelError` for an error message."""
-        if (chunk := self._chunks.read(raw)) is not None:
-            return chunk
         try:
             message = _DECODER.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:

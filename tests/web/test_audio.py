@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,6 +179,7 @@ async def test_playback_is_silent_within_100_ms_of_an_interruption(browser: Voic
         assert max(silent_after) < 100, silent_after
         assert books["buffered"] == 0
         assert books["cleared"] > 5 * 24_000  # most of 5 × 4 s were never heard, and the books say so
+        assert books["dropped"] == 0
         assert books["received"] == books["rendered"] + books["cleared"] == 5 * 4 * 24_000
 
 
@@ -212,6 +216,103 @@ async def test_what_the_agent_says_before_sound_is_allowed_is_counted_as_unheard
         await agent.send(audio(tone(0.1)), spoken("Hello", finished=True))
         await expect(voice.page.locator(".agent .bubble")).to_have_text("Hello")
         assert await voice.page.evaluate("fullduplex.client.unheardBytes") == 4_800
+
+
+@asynccontextmanager
+async def player_held_up(voice: VoicePage) -> AsyncIterator[None]:
+    """A gesture has been made, but until the end of the block the player's worklet does not come."""
+    await voice.page.evaluate(
+        """() => {
+             const { addModule } = AudioWorklet.prototype;
+             const held = new Promise((release) => { window.release = release; });
+             AudioWorklet.prototype.addModule = async function (url) {
+               await held;
+               return addModule.call(this, url);
+             };
+           }"""
+    )
+    await voice.page.click("#message")
+    yield
+    assert await voice.page.evaluate("fullduplex.player") is None
+    await voice.page.evaluate("release()")
+    await voice.page.wait_for_function("() => fullduplex.player")
+
+
+def told_of(books: dict[str, Any]) -> list[tuple[int, int, int, int]]:
+    """Of each response what was received, rendered, dropped and cleared."""
+    columns = ("received", "rendered", "dropped", "cleared")
+    return [(book[columns[0]], book[columns[1]], book[columns[2]], book[columns[3]]) for book in books["responses"]]
+
+
+async def test_what_the_agent_says_while_the_player_is_being_made_is_heard(
+    browser: VoiceBrowser, standin: Standin
+) -> None:
+    async with browser.page(standin.url) as voice:
+        agent = await standin.connection()
+        await agent.send(audio(tone(0.1)), spoken("Hello", finished=True))
+        await expect(voice.page.locator(".agent .bubble")).to_have_text("Hello")
+        async with player_held_up(voice):
+            await agent.send(audio(tone(0.2)), event(turnComplete=True))
+            await agent.send(audio(tone(0.3)), event(turnComplete=True), spoken("All of it", finished=True))
+            await expect(voice.page.locator(".agent .bubble").last).to_have_text("All of it")
+        books = await voice.wait_stats("books.responses.length === 2 && books.buffered === 0")
+        # Only what came before the gesture is lost.
+        assert told_of(books) == [(7_200, 4_800, 2_400, 0), (7_200, 7_200, 0, 0)]
+        assert await voice.page.evaluate("fullduplex.client.unheardBytes") == 4_800
+
+
+@pytest.mark.parametrize("how", ["interrupted", "silenced"])
+async def test_what_is_silenced_while_the_player_is_being_made_is_never_heard(
+    browser: VoiceBrowser, standin: Standin, how: str
+) -> None:
+    async with browser.page(standin.url) as voice:
+        agent = await standin.connection()
+        before, cut, answer = audio(tone(0.1)), audio(tone(0.2)), audio(tone(0.3))
+        async with player_held_up(voice):
+            await agent.send(before, event(turnComplete=True), cut, spoken("Well", finished=True))
+            await expect(voice.page.locator(".agent .bubble").last).to_contain_text("Well")
+            if how == "silenced":
+                await voice.page.evaluate("fullduplex.client.interrupt()")
+                await agent.send(audio(tone(0.1)))  # still on its way
+            await agent.send(event(interrupted=True), answer, spoken("Yes?", finished=True))
+            await expect(voice.page.locator(".agent .bubble").last).to_have_text("Yes?")
+        books = await voice.wait_stats("books.responses.length === 3 && books.buffered === 0")
+        late = 2_400 if how == "silenced" else 0
+        assert told_of(books) == [
+            (2_400, 0, 2_400, 0),
+            (4_800 + late, 0, 4_800 + late, 0),
+            (7_200, 7_200, 0, 0),
+        ]
+        await agent.wait(lambda self: [one["played_ms"] for one in self.told("playout", answer["id"])][-1:] == [300])
+        for gone in (before, cut):
+            [report] = agent.told("playout", gone["id"])
+            assert (report["played_ms"], report["cleared"]) == (0, True)
+
+
+async def test_player_that_could_not_be_made_is_made_at_the_next_message(
+    browser: VoiceBrowser, standin: Standin
+) -> None:
+    async with browser.page(standin.url) as voice:
+        agent = await standin.connection()
+        await voice.page.evaluate(
+            """() => {
+                 const { addModule } = AudioWorklet.prototype;
+                 AudioWorklet.prototype.addModule = async () => {
+                   AudioWorklet.prototype.addModule = addModule;
+                   throw new DOMException("no network", "AbortError");
+                 };
+               }"""
+        )
+        await voice.page.click("#message")
+        await voice.page.wait_for_function("() => !fullduplex.client.speaker.starting")
+        await agent.send(audio(tone(0.1)), event(turnComplete=True), spoken("Hello", finished=True))
+        await expect(voice.page.locator(".agent .bubble")).to_have_text("Hello")
+        assert await voice.page.evaluate("fullduplex.client.unheardBytes") == 4_800
+        await voice.type("are you there")
+        await voice.page.wait_for_function("() => fullduplex.player")
+        await agent.send(audio(tone(0.2)))
+        books = await voice.wait_stats("books.received > 0 && books.buffered === 0")
+        assert told_of(books) == [(4_800, 4_800, 0, 0)]
 
 
 async def test_microphone_goes_on_after_a_lost_connection(browser: VoiceBrowser, standin: Standin) -> None:

@@ -6,6 +6,7 @@
  * {id, at}: the first sound of a response left the speaker at `at`, ms on the clock of performance.now()).
  */
 
+import { EarlyAudio } from "./early_audio.js";
 import { OUTPUT_RATE } from "./pcm.js";
 import { Player } from "./player.js";
 import { Playout } from "./playout.js";
@@ -23,6 +24,8 @@ export class Speaker extends EventTarget {
     this.probe = probe;
     /** @type {Player | null} null until a gesture of the user allows sound */
     this.player = null;
+    /** @type {EarlyAudio | null} takes the orders of the player while it is being made */
+    this.early = null;
     /** @type {Promise<Player> | null} */
     this.starting = null;
     this.muted = false;
@@ -37,6 +40,11 @@ export class Speaker extends EventTarget {
     this.unheard = 0;
   }
 
+  /** Who takes orders now; null until a gesture of the user allows sound. */
+  get output() {
+    return this.player ?? this.early;
+  }
+
   /** Make the agent audible; again is harmless. @returns {Promise<Player>} */
   start() {
     this.starting ??= this.#makePlayer();
@@ -44,7 +52,8 @@ export class Speaker extends EventTarget {
   }
 
   async close() {
-    await this.player?.close();
+    const player = await this.starting?.catch(() => null);
+    await player?.close();
     this.player = null;
     this.starting = null;
   }
@@ -65,23 +74,23 @@ export class Speaker extends EventTarget {
     for (const { pcm, rate } of chunks) {
       this.playout.begin(this.response, id);
       const samples = Math.round((pcm.length * OUTPUT_RATE) / rate);
-      if (!this.player) {
+      if (!this.output) {
         this.unheardBytes += pcm.byteLength;
         this.unheard += samples;
-      } else if (this.response === this.silenced) this.player.skip(samples, this.response);
-      else this.player.push(pcm, this.response, rate);
+      } else if (this.response === this.silenced) this.output.skip(samples, this.response);
+      else this.output.push(pcm, this.response, rate);
     }
   }
 
   /** The server has cut the present response off. */
   interrupted() {
-    this.player?.clear(this.response);
+    this.output?.clear(this.response);
     this.next();
   }
 
   /** The user wants silence: now, and for what still comes of the present response. */
   silence() {
-    this.player?.clear(this.response);
+    this.output?.clear(this.response);
     if (this.playout.has(this.response)) this.silenced = this.response;
   }
 
@@ -98,14 +107,22 @@ export class Speaker extends EventTarget {
   }
 
   async #makePlayer() {
-    const player = await Player.create({ probe: this.probe !== null });
+    const early = new EarlyAudio();
+    early.skip(this.unheard, this.response);
+    this.early = early;
+    const player = await Player.create({ probe: this.probe !== null }).catch((error) => {
+      this.unheardBytes += 2 * early.kept;
+      this.early = this.starting = null; // the next gesture tries again
+      throw error;
+    });
     player.setMuted(this.muted);
-    player.skip(this.unheard, this.response);
     player.addEventListener("playing", (event) => this.#emit("playing", detailOf(event).playing));
     player.addEventListener("level", (event) => this.#emit("level", detailOf(event).rms));
     player.addEventListener("progress", (event) => this.#tell(player, detailOf(event)));
     player.addEventListener("cleared", (event) => this.#tell(player, detailOf(event)));
     this.probe?.watchPlayer(player);
+    early.handOver(player);
+    this.early = null;
     this.player = player;
     return player;
   }

@@ -14,6 +14,7 @@ RING = "worklets/ring_buffer.js"
 PLAYOUT = "client/playout.js"
 CLOCK = "client/clock.js"
 GATE = "client/speech_gate.js"
+PROBE = "client/probe.js"
 
 HELPERS = """
   const ring = new m.PlayoutBuffer(1000);
@@ -349,3 +350,21 @@ async def test_speech_that_ends_within_a_frame_ends_there(modules: Modules) -> N
            return [320, 160, 32, 0].map((loud) => m.quietTailMs(frame(loud), 0.05));""",
     )
     assert tails == [0, 10, 18, 18]
+
+
+async def test_probe_dates_levels_truly_before_and_after_the_audio_clock_was_set_back(modules: Modules) -> None:
+    """A device that was kept waiting leaves frames out; reports come late as it is, never early."""
+    found, loud = await modules.run(
+        PROBE,
+        """const track = new m.LevelTrack(1000);
+           let now = 0;
+           performance.now = () => now;
+           const report = (frame, arrived, rms) => { now = arrived; track.add({ frame, rms }); };
+           report(0, 105, 0.2); report(50, 150, 0.2); report(100, 209, 0);     // the offset is 100
+           report(150, 570, 0.2); report(200, 600, 0); report(250, 655, 0);    // 300 ms are left out: now it is 400
+           delete performance.now;
+           const loud = [track.firstLoud(160, 0.1), track.lastLoud(549, 0.1), track.lastLoud(600, 0.1)];
+           return [track.levels(120).map(({ at, frame }) => [at, frame]), loud];""",
+    )
+    assert found == [[150, 50], [209, 100], [550, 150], [600, 200], [650 + 5, 250]]
+    assert loud == [550, 150, 550]

@@ -3,7 +3,8 @@
  * of the microphone, on one clock. Costs a message per quantum; the page does not use it otherwise.
  *
  * An audio thread counts frames, not time. A report cannot arrive before its quantum was rendered, so the smallest
- * (arrival − frame time) seen is the offset between the two clocks, give or take the quickest message.
+ * (arrival − frame time) is the offset between the two clocks, give or take the quickest message. A device that was kept
+ * waiting leaves frames out, and from then on the offset is greater: so of each report, its own and the later ones count.
  */
 
 /**
@@ -24,21 +25,12 @@ export class LevelTrack {
     this.sampleRate = sampleRate;
     /** @type {RawLevel[]} */
     this.raw = [];
-    /** ms between frame 0 of the audio clock and 0 of performance.now() */
-    this.offset = Infinity;
   }
 
   /** @param {{frame: number, rms: number}} report */
   add({ frame, rms }) {
-    const arrived = performance.now();
-    this.offset = Math.min(this.offset, arrived - (frame / this.sampleRate) * 1_000);
-    this.raw.push({ frame, rms, arrived });
+    this.raw.push({ frame, rms, arrived: performance.now() });
     if (this.raw.length > KEPT_LEVELS) this.raw.splice(0, KEPT_LEVELS / 10);
-  }
-
-  /** @param {number} frame @returns {number} ms on the clock of performance.now() */
-  timeOf(frame) {
-    return this.offset + (frame / this.sampleRate) * 1_000;
   }
 
   /**
@@ -48,9 +40,12 @@ export class LevelTrack {
    * @returns {Level[]}
    */
   levels(since = -Infinity) {
-    return this.raw
-      .map(({ frame, rms }) => ({ at: this.timeOf(frame), frame, rms }))
-      .filter(({ at }) => at >= since);
+    const levels = [];
+    for (const level of this.#backwards()) {
+      if (level.at < since) break;
+      levels.push(level);
+    }
+    return levels.reverse();
   }
 
   /**
@@ -72,7 +67,19 @@ export class LevelTrack {
    * @returns {number | null} ms
    */
   lastLoud(until, threshold) {
-    return this.levels().findLast(({ at, rms }) => at <= until && rms > threshold)?.at ?? null;
+    for (const { at, rms } of this.#backwards()) if (at <= until && rms > threshold) return at;
+    return null;
+  }
+
+  /** @returns {Generator<Level, void>} newest first */
+  *#backwards() {
+    let offset = Infinity;
+    for (let i = this.raw.length - 1; i >= 0; i -= 1) {
+      const { frame, rms, arrived } = this.raw[i];
+      const time = (frame / this.sampleRate) * 1_000;
+      offset = Math.min(offset, arrived - time);
+      yield { at: offset + time, frame, rms };
+    }
   }
 }
 

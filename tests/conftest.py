@@ -1,4 +1,4 @@
-"""What all tests share: the record of proved rows, and settings that keep tests alike on every machine."""
+"""What all tests share: the record of proved rows, a second try in real time, and settings alike on every machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.spec_plugin"]
+pytest_plugins = ["tests.spec_plugin", "tests.second_try"]
 
 # Examples are drawn anew in each run on a developer's machine; in CI they are fixed, so that a failure can be repeated.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -14,7 +14,7 @@ from .served import serving
 from .speech import Line, Speech
 from .turns import calls, delay_of, down, said
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.real_time, pytest.mark.timeout(120)]
 
 CONCIERGE = Path(__file__).parents[2] / "examples" / "concierge"
 ROUND = (

@@ -15,7 +15,7 @@ from .served import Served
 from .speech import VOICES, Line, Speech
 from .turns import calls, down, kind_of, loud, spoken_lines
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.real_time]
 
 LIMIT_MS = 200
 LONG = ("tell me about yourself", "count to thirty")

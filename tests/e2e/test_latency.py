@@ -20,7 +20,7 @@ from .served import Served, serving
 from .speech import VOICES, Line, Speech
 from .turns import Delay, calls, delay_of, down, heard, said
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.real_time]
 
 LIMIT_MS = 800
 

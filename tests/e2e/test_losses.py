@@ -15,7 +15,7 @@ from .served import Served, serving
 from .speech import Line, Speech
 from .turns import calls, down
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.real_time]
 
 
 @pytest.mark.spec(161)

@@ -21,7 +21,7 @@ from tests.web.browser import VoiceBrowser, VoicePage, write_wav
 from .answering import QUERY, Answering, answering
 from .tap import Tap
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.real_time]
 
 LIMIT_MS = 15
 DELAYS_MS = (200, 400, 800)

@@ -11,7 +11,7 @@ from .served import Served
 from .speech import Line, Speech
 from .turns import calls, down, heard, kind_of, kinds, said
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.real_time]
 
 CHIP = "#messages .chip.done"
 

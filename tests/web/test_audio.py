@@ -16,7 +16,7 @@ from playwright.async_api import expect
 from .browser import AUDIBLE, VoiceBrowser, VoicePage, write_wav
 from .standin import Connection, Standin, audio, event, spoken, tone
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.real_time]
 
 Samples = NDArray[np.float64]
 

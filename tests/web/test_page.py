@@ -281,6 +281,8 @@ async def test_event_console_lists_what_goes_over_the_wire(browser: VoiceBrowser
             """(entries) => entries.map((entry) => [entry.className, entry.querySelector(".what").textContent,
                                                       entry.querySelector(".badge").textContent])""",
         )
+        # What the page tells of the sound is sent when that is heard, before or after this.
+        visible = [entry for entry in visible if "Turn times" not in entry[1]]
         assert visible == [
             ["entry up", "Text: roll a die", "you"],
             ["entry down", "Tool call: roll_dice", "demo_agent"],

@@ -13,7 +13,7 @@ from playwright.async_api import expect
 from .browser import VoiceBrowser, VoicePage, write_wav
 from .standin import Connection, Standin, tone
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.real_time]
 
 FRAME_BYTES = 640
 

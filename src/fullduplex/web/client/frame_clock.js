@@ -1,10 +1,11 @@
 /**
  * When a frame of an audio thread was, on the page's clock. The thread counts frames, and its messages come late when the
  * page is busy, but never early: the smallest (arrival − frame time) of the last seconds is the offset between the two
- * clocks. Of the last seconds only, because the clocks drift apart. Pure.
+ * clocks. Of the last seconds only, because the clocks drift apart, and because an audio device that was kept waiting
+ * leaves frames out. Pure.
  */
 
-const WINDOW_MS = 10_000;
+const WINDOW_MS = 2_000;
 
 export class FrameClock {
   /** @param {number} sampleRate */

@@ -1,5 +1,6 @@
 /**
- * The button, and the Escape key, that make the agent stop speaking.
+ * The button, and the Escape key, that make the agent stop speaking. They outlast a moment of silence: where audio comes
+ * late the player runs dry between two words, and who presses the key then means the rest of the answer.
  */
 
 import { byId } from "./dom.js";
@@ -7,17 +8,28 @@ import { listen } from "./voice_bar.js";
 
 /** @typedef {import("../client/live_client.js").LiveClient} LiveClient */
 
+const LINGER_MS = 500;
+
 export class StopButton {
   /** @param {LiveClient} client */
   constructor(client) {
     this.client = client;
     this.button = byId("stopAgentButton", HTMLButtonElement);
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
     this.button.addEventListener("click", () => this.#stop());
-    listen(client, "playing", (playing) => this.#show(playing));
+    listen(client, "playing", (playing) => this.#follow(playing));
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || this.button.hidden || event.isComposing || isForOther(event)) return;
       this.#stop();
     });
+  }
+
+  /** @param {boolean} playing */
+  #follow(playing) {
+    clearTimeout(this.timer);
+    if (playing) this.#show(true);
+    else this.timer = setTimeout(() => this.#show(false), LINGER_MS);
   }
 
   #stop() {
@@ -25,11 +37,11 @@ export class StopButton {
     this.#show(false);
   }
 
-  /** @param {boolean} playing */
-  #show(playing) {
+  /** @param {boolean} shown */
+  #show(shown) {
     const hadFocus = document.activeElement === this.button;
-    this.button.hidden = !playing;
-    if (hadFocus && !playing) byId("message", HTMLTextAreaElement).focus();
+    this.button.hidden = !shown;
+    if (hadFocus && !shown) byId("message", HTMLTextAreaElement).focus();
   }
 }
 

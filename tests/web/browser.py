@@ -31,6 +31,9 @@ CHROMIUM = "/usr/bin/chromium"
 #: RMS above which a quantum counts as speech; the synthetic voices reach 0.05 to 0.2, an empty WAV is exactly 0.
 AUDIBLE = 0.01
 
+#: How long something is waited for that has no limit of its own, in seconds: no measure of anything.
+PATIENCE_S = 25.0
+
 
 def chromium_flags(microphone: Path, camera: Path | None = None, *, refuse: bool = False) -> list[str]:
     """The flags that make headless Chromium a voice client: fake devices, no prompts, sound allowed, no other network.
@@ -124,7 +127,7 @@ class VoicePage:
 
     # What was heard and spoken
 
-    async def wait_audible(self, since: float, threshold: float = AUDIBLE, timeout: float = 10.0) -> float:
+    async def wait_audible(self, since: float, threshold: float = AUDIBLE, timeout: float = PATIENCE_S) -> float:
         """Wait for the first audible output after `since`; return when it was rendered. `timeout` is in seconds."""
         found = await self.page.wait_for_function(
             "([since, threshold]) => fullduplex.probe.output?.firstLoud(since, threshold) ?? false",
@@ -134,7 +137,7 @@ class VoicePage:
         )
         return float(await found.json_value())
 
-    async def wait_silent(self, quiet_ms: float = 300.0, threshold: float = AUDIBLE, timeout: float = 20.0) -> float:
+    async def wait_silent(self, quiet_ms: float = 300.0, threshold: float = AUDIBLE, timeout: float = PATIENCE_S) -> float:
         """Wait until nothing was audible for `quiet_ms`; return when the last audible quantum was rendered."""
         found = await self.page.wait_for_function(
             """([quiet, threshold]) => {
@@ -167,7 +170,7 @@ class VoicePage:
         books: dict[str, Any] = await self.page.evaluate("fullduplex.player.stats()")
         return books
 
-    async def wait_stats(self, condition: str, timeout: float = 10.0) -> dict[str, Any]:
+    async def wait_stats(self, condition: str, timeout: float = PATIENCE_S) -> dict[str, Any]:
         """Wait until the player's books fulfil `condition`, JavaScript about `books`, and return them.
 
         await voice.wait_stats("books.rendered > 0 && books.buffered === 0")
@@ -193,7 +196,7 @@ class VoicePage:
         )
         return entries
 
-    async def wait_event(self, condition: str, since: float = 0.0, timeout: float = 10.0) -> dict[str, Any]:
+    async def wait_event(self, condition: str, since: float = 0.0, timeout: float = PATIENCE_S) -> dict[str, Any]:
         """Wait for a message from the server; `condition` is JavaScript about `message`. `timeout` is in seconds.
 
         await voice.wait_event("message.turnComplete", since=began)
@@ -265,7 +268,7 @@ class VoiceBrowser:
         )
         try:
             voice = VoicePage(await context.new_page(), self.microphone)
-            voice.page.set_default_timeout(10_000)
+            voice.page.set_default_timeout(PATIENCE_S * 1_000)
             await voice.page.goto(f"{base_url}/?{urlencode({'probe': '1', 'raw_mic': '1', **(query or {})})}")
             if connected:
                 await voice.wait_open()

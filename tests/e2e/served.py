@@ -25,7 +25,7 @@ class Served:
         """The port that it listens on."""
         return int(self.url.rpartition(":")[2])
 
-    async def wait_warm(self, quiet_s: float = 1.0, timeout: float = 20.0) -> float:
+    async def wait_warm(self, quiet_s: float = 1.0, timeout: float = 40.0) -> float:
         """Waits until it and its helpers do nothing: its engines are loaded. Returns how long that took, in seconds."""
         began = idle_since = time.monotonic()
         before = -1.0

@@ -34,7 +34,7 @@ async def test_a_caller_is_handed_on_within_a_second_and_a_half(browser: VoiceBr
             await voice.allow_sound()
             for words, agent, answer in ROUND:
                 asked = await voice.say(speech.wav(Line(words)))
-                await voice.wait_event("message.turnComplete", since=asked, timeout=20)
+                await voice.wait_event("message.turnComplete", since=asked)
                 entries = await down(voice, asked)
                 assert calls(entries)[0] == ("transfer_to_agent", {"agent_name": agent})
                 assert said(entries) == [answer]

@@ -17,7 +17,7 @@ from playwright.async_api import TimeoutError as TimedOut
 
 from fullduplex.events import Event
 from fullduplex.mock_live import Conversation, Step, UserTurn, interrupt, say, stall, transcript
-from tests.web.browser import VoiceBrowser, VoicePage, write_wav
+from tests.web.browser import PATIENCE_S, VoiceBrowser, VoicePage, write_wav
 
 from .answering import QUERY, Answering, answering
 from .results import percentile, write_results
@@ -164,7 +164,7 @@ class Listener:
 
     async def _kept(self) -> Event:
         """Waits until the session has the next answer that was cut off."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 events = (await self._server.session()).events
                 cut = [event for event in events if event.heard is not None and event.output_transcription is not None]

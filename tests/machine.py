@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 
 #: What the piece of work takes where the promises hold, in seconds.
 REFERENCE_S = 0.11
@@ -26,16 +27,17 @@ MOST = 3.0
 class Slowness:
     """Looks at the machine now and then; at least one look before it is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
         self._looks: list[float] = []
 
     def look(self) -> None:
         """Does the piece of work, in a tenth of a second or more."""
-        began = time.perf_counter()
+        began = self._clock()
         total = 0
         for number in range(1_000_000):
             total = (total * 31 + number) % 1_000_003
-        self._looks.append(time.perf_counter() - began)
+        self._looks.append(self._clock() - began)
 
     @property
     def factor(self) -> float:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+
+from tests.machine import Slowness
 
 LIMIT_S = 0.3
 # What events and settings are made of; all else is loaded by what needs it.
@@ -26,11 +29,15 @@ def fresh(code: str) -> str:
 
 
 def test_import_takes_less_than_three_tenths_of_a_second() -> None:
-    code = "import time; began = time.perf_counter(); import fullduplex; print(time.perf_counter() - began)"
+    # In time of the processor, of which an import is made: what neighbours take of the machine does not count.
+    code = "import time; began = time.process_time(); import fullduplex; print(time.process_time() - began)"
+    slowness = Slowness(time.process_time)
     times: list[float] = []
-    while len(times) < 3 or (min(times) > LIMIT_S and len(times) < 8):  # a busy machine gets more tries
+    while len(times) < 3 or (min(times) > LIMIT_S and len(times) < 8):
         times.append(float(fresh(code)))
-    assert min(times) <= LIMIT_S, times
+        slowness.look()
+    print(f"import, s: {min(times):.3f}, on a machine {slowness.factor:.2f} times slower")
+    assert min(times) <= slowness.allow(LIMIT_S), times
 
 
 def test_import_brings_nothing_along_that_it_does_not_need() -> None:

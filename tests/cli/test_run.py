@@ -185,6 +185,8 @@ class Terminal:
 @contextmanager
 def terminal(*arguments: str, cwd: Path) -> Iterator[Terminal]:
     ours, theirs = pty.openpty()
+    # Tests that were started in the background have Ctrl-C switched off, and would hand that on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "fullduplex", "run", *arguments],
         stdin=theirs,
@@ -194,6 +196,7 @@ def terminal(*arguments: str, cwd: Path) -> Iterator[Terminal]:
         env=environment(TERM="dumb"),
         start_new_session=True,
     )
+    signal.signal(signal.SIGINT, before)
     os.close(theirs)
     try:
         yield Terminal(process, ours)

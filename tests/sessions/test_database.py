@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -329,6 +330,9 @@ async def test_a_database_that_is_not_there_is_told_at_once(address: str, who: W
         with pytest.raises(StoreUnavailable, match="The database failed: ") as caught:
             await service.create_session(**who)
     assert caught.value.code == "store_unavailable"
+    for thread in threading.enumerate():  # of the connection that failed: it ends by itself, but wants the loop for it
+        if "_connection_worker" in thread.name:
+            await asyncio.to_thread(thread.join, 10)
 
 
 async def test_a_database_that_goes_away_is_waited_for(

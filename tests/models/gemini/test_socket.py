@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
 from fullduplex.errors import InvalidConfig
 from fullduplex.models.gemini import socket as seam
@@ -199,6 +200,72 @@ async def test_a_waiting_sender_hears_of_the_end() -> None:
         await socket.close(0.01)
         with pytest.raises(SocketClosed):
             await sender
+
+
+class Listener(WSListener):
+    """The other side of a connection, which keeps what it is told."""
+
+    def __init__(self, heard: list[bytes], gone: asyncio.Event) -> None:
+        self.heard = heard
+        self.gone = gone
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type is WSMsgType.CLOSE:
+            transport.send_close()
+            transport.disconnect()
+        else:
+            self.heard.append(frame.get_payload_as_bytes())
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self.gone.set()
+
+
+async def test_what_is_sent_without_waiting_leaves_in_order_whatever_else_is_sent() -> None:
+    heard: list[bytes] = []
+    gone = asyncio.Event()
+    server = await ws_create_server(lambda _: Listener(heard, gone), "127.0.0.1", 0)
+    socket = await Socket.open(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/", [], timeout=5)
+    assert socket.send_now(b"one")
+    assert socket.send_now(b"two")
+    await socket.send(b"three")
+    assert socket.send_now(b"four")
+    await asyncio.sleep(0)
+    assert socket.send_now(b"five")
+    await socket.close()  # in the same pass: what was taken still leaves
+    async with asyncio.timeout(5):
+        await gone.wait()
+    assert heard == [b"one", b"two", b"three", b"four", b"five"]
+    assert not socket.send_now(b"six")
+    server.close()
+
+
+async def test_a_burst_in_one_pass_is_held_back_by_a_slow_server() -> None:
+    async def never_read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer)
+        await asyncio.Event().wait()
+
+    async with raw_server(never_read, receive_buffer=8192) as server:
+        socket = await Socket.open(server.url, [], timeout=5)
+        taken = sum(socket.send_now(b"x" * 2000) for _ in range(3000))
+        assert 10 < taken < 500  # of 3,000: what the kernel and the transport have room for
+        await asyncio.sleep(0)
+        assert not socket.send_now(b"more")
+        await socket.close(0.01)
+
+
+async def test_what_the_sockets_of_a_pass_send_leaves_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with raw_server(after_upgrade()) as server:
+        sockets = [await Socket.open(server.url, [], timeout=5) for _ in range(3)]
+        left: list[Socket] = []
+        leave = Socket.leave
+        monkeypatch.setattr(Socket, "leave", lambda socket: (left.append(socket), leave(socket)))
+        for socket in sockets:
+            assert socket.send_now(b"hello")
+        assert left == []
+        await asyncio.sleep(0)
+        assert left == sockets
+        for socket in sockets:
+            await socket.close(0.01)
 
 
 # -- the handshake ------------------------------------------------------------------------------------------------

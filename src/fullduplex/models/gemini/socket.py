@@ -9,17 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import socket as stdlib_socket
 import ssl
 from collections import deque
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from picows import WSCloseCode, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
 
-from fullduplex.errors import InvalidConfig
+from fullduplex.models.gemini.dialing import dial, ssl_context
 from fullduplex.models.gemini.failures import HandshakeRefused, SocketClosed
 
 KEEPALIVE_S = 15.0
@@ -50,17 +49,45 @@ class _Discreet(logging.LoggerAdapter[logging.Logger]):
         return level >= logging.WARNING and super().isEnabledFor(level)
 
 
+class _Departures:
+    """What the sockets of one event loop send without waiting leaves together, at the end of the loop's present pass.
+
+    Where many calls share a core, frames that leave back to back cost less than each by itself in between other work:
+    the kernel's code is at hand, and whoever reads them is woken once.
+    """
+
+    __slots__ = ("__weakref__", "_waiting")
+
+    def __init__(self) -> None:
+        self._waiting: list[Socket] = []
+
+    def add(self, socket: Socket, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._waiting:
+            loop.call_soon(self._leave)
+        self._waiting.append(socket)
+
+    def _leave(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for socket in waiting:
+            socket.leave()
+
+
+_departures: WeakKeyDictionary[asyncio.AbstractEventLoop, _Departures] = WeakKeyDictionary()
+
+
 class Socket(WSListener):
     """One open WebSocket. One reader at a time; any number of senders."""
 
     __slots__ = (
         "_closing",
+        "_departures",
         "_end",
         "_fragments",
         "_fragments_bytes",
         "_gone",
         "_heard_from",
         "_keepalive",
+        "_leaving",
         "_loop",
         "_messages",
         "_reader",
@@ -87,6 +114,8 @@ class Socket(WSListener):
         self._transport: WSTransport | None = None
         self._loop = asyncio.get_running_loop()
         self._gone: asyncio.Future[None] = self._loop.create_future()
+        self._departures = _departures.setdefault(self._loop, _Departures())
+        self._leaving: bytes | None = None
 
     @classmethod
     async def open(cls, url: str, headers: list[tuple[str, str]], *, timeout: float) -> Socket:
@@ -94,7 +123,7 @@ class Socket(WSListener):
 
         `timeout` in seconds is for all of it: address, TCP, TLS and the WebSocket's handshake.
         """
-        context = await _ssl_context() if url.startswith("wss:") else None
+        context = await ssl_context() if url.startswith("wss:") else None
         async with asyncio.timeout(timeout):
             return await cls._connect(url, headers, context, timeout)
 
@@ -102,7 +131,7 @@ class Socket(WSListener):
     async def _connect(
         cls, url: str, headers: list[tuple[str, str]], context: ssl.SSLContext | None, timeout: float
     ) -> Socket:
-        plain = await _dial(url)
+        plain = await dial(url)
         handed_over = False
 
         def hand_over(_: Any) -> stdlib_socket.socket:
@@ -149,16 +178,26 @@ class Socket(WSListener):
 
     async def send(self, text: bytes) -> None:
         """Sends one text message; waits while too much is unsent. Raises `SocketClosed`."""
+        self.leave()
         await self.writable()
         assert self._transport is not None
         self._transport.send(_TEXT, text)
 
     def send_now(self, text: bytes) -> bool:
-        """Sends one text message if that takes no waiting; says whether it did."""
+        """Sends one text message if that takes no waiting; says whether it did. It leaves at the end of the pass."""
+        if self._leaving is not None:
+            self.leave()
         if self._end is not None or self._transport is None or self._room is not None:
             return False
-        self._transport.send(_TEXT, text)
+        self._leaving = text
+        self._departures.add(self, self._loop)
         return True
+
+    def leave(self) -> None:
+        """Sends what `send_now` has taken, if it has not left yet."""
+        text, self._leaving = self._leaving, None
+        if text is not None and self._end is None and self._transport is not None:
+            self._transport.send(_TEXT, text)
 
     async def deliver(self, take: Callable[[bytes], None]) -> None:
         """Gives each message to `take` as it arrives; ends by raising `SocketClosed`, or what `take` raises."""
@@ -196,6 +235,7 @@ class Socket(WSListener):
         transport = self._transport
         if transport is None:
             return
+        self.leave()
         self._closing = True
         self._take = None
         self._messages.clear()
@@ -356,53 +396,3 @@ def _refusal(error: WSHandshakeError) -> HandshakeRefused | SocketClosed:
     if error.response is None:
         return SocketClosed(1006, f"no WebSocket there: {error}")
     return HandshakeRefused(int(error.response.status), (error.raw_body or b"").decode("utf-8", "replace"))
-
-
-async def _dial(url: str) -> stdlib_socket.socket:
-    """A TCP connection to the first address that takes one. Ours, and not the library's, so that it can be ended
-    whatever the library is doing."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "wss" else 80)
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(parts.hostname, port, type=stdlib_socket.SOCK_STREAM)
-    failure: OSError | None = None
-    for family, kind, protocol, _, address in found:
-        candidate = stdlib_socket.socket(family, kind, protocol)
-        try:
-            candidate.setblocking(False)
-            await loop.sock_connect(candidate, address)
-        except OSError as error:
-            candidate.close()
-            failure = failure or error
-        except BaseException:
-            candidate.close()
-            raise
-        else:
-            return candidate
-    raise failure or OSError(f"no address for {parts.hostname}")
-
-
-_contexts: dict[tuple[str | None, str | None], ssl.SSLContext] = {}
-
-
-async def _ssl_context() -> ssl.SSLContext:
-    """The context for `wss`, made once for each `SSL_CERT_FILE` and off the loop: reading all roots takes a while."""
-    key = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-    if key not in _contexts:
-        _contexts[key] = await asyncio.to_thread(_make_ssl_context, *key)
-    return _contexts[key]
-
-
-def _make_ssl_context(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=cert_file or None, capath=cert_dir or None)
-    except (OSError, ssl.SSLError) as error:
-        raise InvalidConfig(
-            f"SSL_CERT_FILE ({cert_file}) or SSL_CERT_DIR ({cert_dir}) cannot be read: {error}"
-        ) from None
-    if not (cert_file or cert_dir) and ssl.get_default_verify_paths().cafile is None:
-        with contextlib.suppress(ImportError):  # Python on macOS and Windows may come without roots of its own
-            import certifi
-
-            context.load_verify_locations(certifi.where())
-    return context

@@ -21,6 +21,7 @@ from fullduplex.live import LiveSettings
 from fullduplex.models.base import ConnectRequest
 from fullduplex.testing.clock import run_virtual
 from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
+from fullduplex.turns.backlog import LONG_PAUSE_S
 from fullduplex.turns.loudness import is_loud
 from fullduplex.turns.reconnect import ReconnectPolicy
 from fullduplex.types.content import Content
@@ -59,9 +60,11 @@ class Mind(ScriptedConnection):
         self.known: list[str] = words_of(request.history)
         self.taken = 0
         self.asked = False
-        self.untold: list[str] = []  # utterances that were not transcribed yet
+        self.untold: list[list[str]] = []  # utterances that were not transcribed yet
         self.current: list[str] = []  # the one that goes on
         self.quiet = PAUSE
+        self.came: list[float] = []  # when each thing was sent
+        self.last = 0.0  # when the latest audio was
         self.answering: list[str] | None = None
 
     @property
@@ -71,39 +74,57 @@ class Mind(ScriptedConnection):
 
     def take_in(self, count: int | None = None) -> None:
         """Takes in the next `count` things that were sent, or all."""
-        fresh = self.sent[self.taken :][:count]
+        fresh = list(zip(self.sent, self.came, strict=True))[self.taken :][:count]
         self.taken += len(fresh)
-        for kind, value in fresh:
+        for (kind, value), at in fresh:
             if kind == "realtime":
-                self._listen(value)
+                self._listen(value, at)
             elif kind in ("content", "partial"):
                 self.known += words_of([value])
             elif kind in ("history", "question"):
                 self.known += words_of(value)
             self.asked = self.asked or kind in ("content", "question", "tool_response")
 
-    def _listen(self, blob: types.Blob) -> None:
+    def _record(self, kind: str, value: Any) -> None:
+        self.came.append(asyncio.get_running_loop().time())
+        super()._record(kind, value)
+
+    def _listen(self, blob: types.Blob, at: float) -> None:
+        if self.current and at - self.last >= LONG_PAUSE_S:
+            self._heard_out()
+        self.last = at
         if name := name_of(blob):
+            (self.model.apart.add if self.quiet * CHUNK_S >= LONG_PAUSE_S else self.model.apart.discard)(name)
             self.known.append(name)
             self.current.append(name)
             self.quiet = 0
-        elif not self.clear:
+        else:
             self.quiet += 1
-            if self.clear:
-                self.asked = True
-                self.untold += self.current
-                self.current = []
+            if self.current and self.clear:
+                self._heard_out()
+
+    def _heard_out(self) -> None:
+        self.asked = True
+        self.untold.append(self.current)
+        self.current = []
 
     def transcribe(self) -> None:
         """Says which utterances it heard out; of later ones it must not have the whole by then.
 
+        Those that a long pause parts are told of one by one.
+
         In the middle of an answer it tells only of what it answers: the user's next words come after the answer.
         """
         self.take_in()
-        told = [name for name in self.untold if self.answering is None or name in self.answering]
-        if told:
-            self.say(heard(" ".join(told), finished=True))
-            self.untold = [name for name in self.untold if name not in told]
+        told = [one for one in self.untold if self.answering is None or set(one) <= set(self.answering)]
+        turns: list[list[str]] = []
+        for one in told:
+            if not turns or one[0] in self.model.apart:
+                turns.append([])
+            turns[-1] += one
+        for turn in turns:
+            self.say(heard(" ".join(turn), finished=True))
+        self.untold = [one for one in self.untold if one not in told]
 
     def begin(self) -> None:
         """Begins to answer all that it was asked."""
@@ -145,8 +166,8 @@ class Mind(ScriptedConnection):
         asyncio.get_running_loop().call_later(seconds, self.lose)
 
     @property
-    def state(self) -> tuple[list[str], list[str]]:
-        return list(self.known), list(self.untold + self.current)
+    def state(self) -> tuple[list[str], list[list[str]]]:
+        return list(self.known), [*self.untold, self.current] if self.current else list(self.untold)
 
     async def receive(self) -> AsyncIterator[LiveServerMessage]:
         async for message in super().receive():
@@ -164,8 +185,9 @@ class Honest(ScriptedModel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.remembered: dict[str, tuple[list[str], list[str]]] = {}
+        self.remembered: dict[str, tuple[list[str], list[list[str]]]] = {}
         self.answered: set[str] = set()
+        self.apart: set[str] = set()  # words of speech before which was a long pause
         self.words = 0
 
     def word(self) -> str:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fullduplex.turns.backlog import (
+    LONG_PAUSE_S,
     LOOK_BACK_S,
     PAUSE_S,
     PRE_ROLL_BYTES,
@@ -623,6 +624,8 @@ class Conversations(RuleBasedStateMachine):
         self.ended = True  # the model can know that the last utterance is over
         self.silence = 0.0  # that was sent since
         self.last = -10.0
+        self.signalled = False
+        self.breaks: dict[int, tuple[float, bool]] = {}  # before a chunk: silence that was sent, a signal
         self.in_turn = False
         self.heard: set[int] = set()
         self.gone: set[int] = set()
@@ -632,14 +635,18 @@ class Conversations(RuleBasedStateMachine):
 
     @rule(chunks=st.integers(1, 12))
     def speak(self, chunks: int) -> None:
-        if self.ended or self.talk.now - self.last > PAUSE_S:
+        if self.ended or self.talk.now - self.last > LONG_PAUSE_S:
             self.utterances.append([])
             self.began = self.talk.now
+        if 0.9 < self.silence < 1.1 or 0.9 < self.talk.now - self.last < 1.1:
+            self.rest(0.4, sent=True)  # no pause of just about the length that ends a turn
         first = self.talk.index + 1
+        pause = (self.silence, self.signalled)
         said = self.talk.speak(chunks * CHUNK_S)
+        self.breaks[said[0]] = pause
         self.places += list(enumerate(said, first))
         self.utterances[-1] += said
-        self.ended, self.silence, self.last = False, 0.0, self.talk.now
+        self.ended, self.silence, self.last, self.signalled = False, 0.0, self.talk.now, False
 
     @rule(seconds=st.sampled_from([0.04, 0.12, 0.4, 0.8, 3.2]), sent=st.booleans())
     def rest(self, seconds: float, sent: bool) -> None:
@@ -653,7 +660,7 @@ class Conversations(RuleBasedStateMachine):
     @rule()
     def signal(self) -> None:
         self.talk.send(Kind.SIGNAL, "signal")
-        self.ended = True
+        self.ended = self.signalled = True
 
     @rule(kind=st.sampled_from([Kind.TURN, Kind.ANSWER, Kind.CONTEXT]))
     def other(self, kind: Kind) -> None:
@@ -690,8 +697,16 @@ class Conversations(RuleBasedStateMachine):
     def transcript(self) -> None:
         if not self.heard - self.gone:  # else it is a late one, of what is being answered
             self._hear()
-        self.gone |= self.heard
+        self.gone |= self._first_turn(sorted(self.heard - self.gone))
         self.talk.backlog.transcribed()
+
+    def _first_turn(self, said: list[int]) -> set[int]:
+        """Those of `said` that are one turn of the user's to every model."""
+        for number in said[1:]:
+            silence, signalled = self.breaks.get(number, (0.0, False))
+            if signalled or silence >= LONG_PAUSE_S:
+                return {one for one in said if one < number}
+        return set(said)
 
     @precondition(lambda self: self.places)
     @rule(data=st.data())
@@ -728,6 +743,37 @@ class Conversations(RuleBasedStateMachine):
 
 TestConversations = Conversations.TestCase
 TestConversations.settings = settings(max_examples=150, stateful_step_count=40)
+
+
+@pytest.mark.parametrize("how", ["silence", "signal", "start"])
+@pytest.mark.parametrize("answered", [False, True])
+def test_words_are_of_one_turn_though_two_were_stuck_together(talk: Talk, how: str, answered: bool) -> None:
+    """Both have left while the network stood still; the words of the first come when it moves again."""
+    talk.speak(0.8)
+    if how == "silence":
+        talk.rest(1.2)
+    else:
+        talk.send(Kind.SIGNAL if how == "signal" else Kind.START, how)
+    second = talk.speak(0.8)
+    talk.rest(0.4)
+    if answered:
+        talk.backlog.turn_began()
+    talk.backlog.transcribed()
+    again = talk.lose()
+    assert numbers(again) == second
+    if how == "silence":
+        assert not any((again[0].data or b"")[:PRE_ROLL_BYTES])  # how it began, too
+    talk.backlog.transcribed()
+    assert numbers(talk.lose()) == []
+
+
+def test_a_pause_for_breath_ends_no_turn(talk: Talk) -> None:
+    talk.speak(0.8)
+    talk.rest(0.6)
+    talk.speak(0.8)
+    talk.rest(0.4)
+    talk.backlog.transcribed()
+    assert not talk.backlog.speech
 
 
 def test_context_that_nobody_is_known_to_have_heard() -> None:

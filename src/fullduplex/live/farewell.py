@@ -54,6 +54,7 @@ class Farewell:
         """`line` is left; what it says goes on to be heard."""
         if self._conversation.finish_input():  # this line answers it; the next one need not hear it
             self._backlog.settled()
+        line.is_deaf = self._backlog.speech  # which the next line is sent, and puts into words
         self._cut_off |= self._conversation.unfinished
         self.line = line
         self._asked = False

@@ -29,8 +29,10 @@ class Line:
         "_used",
         "calls",
         "handle",
+        "has_called",
         "has_finished",
         "interrupted",
+        "is_deaf",
         "is_up_to_date",
         "lost",
         "muted",
@@ -58,9 +60,11 @@ class Line:
         self.lost: ModelError | None = None
         self.muted = False
         self.interrupted = False
+        self.is_deaf = False
         self.told = 0
         self.is_up_to_date = not request.history_follows
         self.skips_turn = False
+        self.has_called = False  # a tool, since it last spoke
         self.has_finished = False
         self._connection: LiveConnection | None = None
         self._take = take
@@ -110,6 +114,13 @@ class Line:
             gone |= {"turn_complete": None} if self.skips_turn else {}
             self.muted = self.skips_turn = False
         return message.model_copy(update={"server_content": content.model_copy(update=gone)})
+
+    def unheard(self, message: LiveServerMessage) -> LiveServerMessage:
+        """`message` without what the user is said to have said, when `is_deaf`: another line will tell of it."""
+        content = message.server_content
+        if content is None or content.input_transcription is None:
+            return message
+        return message.model_copy(update={"server_content": content.model_copy(update={"input_transcription": None})})
 
     async def _run(self, opening: AbstractAsyncContextManager[LiveConnection]) -> None:
         try:

@@ -190,6 +190,7 @@ class Supervisor:
     async def _use(self, line: Line, closed: asyncio.Future[None]) -> Line | None:
         """Talks over `line` to its end; gives the line to go on with, None when the conversation is over."""
         self._line = line
+        self._opening.handle = line.handle  # the last line may have given one since: this line's news are none to it
         self._sent_off = False
         leave = self._leave = asyncio.get_running_loop().create_future()
         line.use()
@@ -272,21 +273,25 @@ class Supervisor:
         if line is not self._line:
             if line is not self._farewell.line:
                 return  # a line that was left: nobody waits for its words
+            if line.is_deaf:
+                message = line.unheard(message)
         elif line.muted or line.skips_turn:
             message = line.quiet(message)
         elif self._farewell.line is not None and _speaks(message):
             self._farewell.let_go()
-        elif type(message) is LiveServerAudio and self._conversation.hear_on(message):
+        elif type(message) is LiveServerAudio and not line.has_called and self._conversation.hear_on(message):
             return
         spoke = self._conversation.in_turn
         shown = self._conversation.hear(message)
-        if not spoke and self._conversation.in_turn and line is self._line:
-            self._backlog.turn_began()
         content = message.server_content
+        if line is self._line and self._conversation.in_turn and (not spoke or (line.has_called and _speaks(message))):
+            line.has_called = False
+            self._backlog.turn_began()
         if content is not None and (content.turn_complete or content.interrupted or content.input_transcription):
             self._follow(line, content)
         if message.tool_call is not None and message.tool_call.function_calls:
             line.calls.update(call.id or "" for call in message.tool_call.function_calls)
+            line.has_called = True
             self._tools.start(message.tool_call.function_calls)
             if line is self._farewell.line:
                 self._farewell.called()

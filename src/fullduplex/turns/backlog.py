@@ -25,6 +25,7 @@ BYTES_A_SECOND = 32_000  # what models hear: PCM16 mono at 16 kHz
 PRE_ROLL_BYTES = 3_200  # how a first syllable begins is quiet
 TRIM_EVERY_BYTES = 3_200
 PAUSE_S = 0.25
+LONG_PAUSE_S = 1.0  # after which every model takes the user's turn for ended
 LOOK_BACK_S = 2.0
 _FRAMES = 4
 _CONTEXTS = 64
@@ -143,10 +144,11 @@ class Backlog(Generic[T]):
         """The model's ears have put speech into words, and the session has them: nobody needs the sound any more.
 
         Of what was typed this says nothing. Words to which no answer has begun are owed one. Words come in order: while
-        those are missing that the present answer is to, these are they.
+        those are missing that the present answer is to, these are they. They are of one turn of the user's: when
+        several were stuck on the way together, the words of the others are still to come.
         """
         late = any(entry.loud for entry in islice(self._entries, self._marked))
-        boundary = self._marked if late else self._boundary()
+        boundary = self._first_turn(self._marked if late else self._boundary())
         self._spoke_at = self.last_speech()
         self._unanswered |= any(entry.loud for entry in islice(self._entries, self._marked, boundary))
         kept = 0
@@ -291,8 +293,9 @@ class Backlog(Generic[T]):
     def _boundary(self) -> int:
         """How many entries stand before the speech that still goes on at the end.
 
-        Pauses within it are short, in audio and in the time at which it came. An answer is never begun long after the
-        speech that it answers: what goes on for longer than `LOOK_BACK_S` was heard, too.
+        Pauses within it are short: in audio, which is all that a model hears, or where none came for very long. An
+        answer is never begun long after the speech that it answers: what goes on for longer than `LOOK_BACK_S` was
+        heard, too.
         """
         boundary = len(self._entries)
         seen = quiet = 0.0
@@ -305,7 +308,7 @@ class Backlog(Generic[T]):
             seen += seconds
             quiet = 0.0 if entry.loud else quiet + seconds
             came = entry.at - entry.waited
-            paused = quiet > PAUSE_S or (entry.loud and began is not None and began - came > PAUSE_S)
+            paused = quiet > PAUSE_S or (entry.loud and began is not None and began - came > LONG_PAUSE_S)
             if entry.kind is Kind.SIGNAL or paused:
                 return boundary
             if entry.loud:
@@ -313,6 +316,34 @@ class Backlog(Generic[T]):
             if seen > LOOK_BACK_S:
                 return len(self._entries)
         return boundary
+
+    def _first_turn(self, count: int) -> int:
+        """How many of the first `count` entries stand before the second of the user's turns that are among them.
+
+        What parts turns is what the model hears of it: silence and signals. When they came says nothing.
+        """
+        spoke = False
+        quiet = 0.0
+        for number, entry in enumerate(islice(self._entries, count)):
+            if entry.kind is Kind.START and spoke:
+                return number
+            if entry.kind is Kind.SIGNAL:
+                quiet = LONG_PAUSE_S
+            if not entry.loud:
+                quiet += len(entry.audio) / BYTES_A_SECOND
+                continue
+            if spoke and quiet >= LONG_PAUSE_S:
+                return self._with_pre_roll(number)
+            spoke, quiet = True, 0.0
+        return count
+
+    def _with_pre_roll(self, number: int) -> int:
+        """Where the silence stands with which the speech at `number` begins."""
+        wanted = PRE_ROLL_BYTES
+        while wanted > 0 and (before := self._entries[number - 1]).audio and not before.loud:
+            wanted -= len(before.audio)
+            number -= 1
+        return number
 
     @staticmethod
     def _is_before(entry: Entry[T], line: int, index: int) -> bool:

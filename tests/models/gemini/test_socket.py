@@ -367,7 +367,7 @@ def test_a_handshake_that_times_out(new_loop: NewLoop) -> None:
     async def main() -> None:
         async with raw_server(silent) as server:
             with pytest.raises(TimeoutError):
-                await Socket.open(server.url, [], timeout=0.05)
+                await Socket.open(server.url, [], timeout=0.5)  # long enough to get through to it
             await server.wait_for(lambda s: s.accepted == 1 and s.open == 0)
 
     run(new_loop, main())

@@ -183,15 +183,22 @@ TURNS = ["what time is it in Tokyo", "what is twelve times seven", "roll two dic
 
 @pytest.mark.timeout(120)
 async def test_end_of_speech_to_first_sound(engines: Engines, say: Say) -> None:
-    """95 % of answers are audible within 800 ms, 400 of them silence; three sessions at once, real time."""
+    """95 % of answers are audible within 800 ms, 400 of them silence; real time, and three sessions at once.
+
+    On a machine that is half as fast they are fewer: with more work than it can do, what waits would grow and grow.
+    """
     await engines.prewarm(DEMO)
     slowness = Slowness()
-    sessions = [[(voice, text) for text in TURNS] for voice in VOICES]
     for attempt in ("first", "second"):  # the claim is about the program: a moment of load gets a second chance
-        rounds = await asyncio.gather(*(_delays(engines, say, turns) for turns in sessions))
-        delays = [delay for each in rounds for delay in each]
+        for _ in range(5):
+            slowness.look()
+        delays, at_once = [], max(1, int(len(VOICES) / slowness.factor + 0.35))
+        for first in range(0, len(VOICES), at_once):
+            sessions = [[(voice, text) for text in TURNS] for voice in VOICES[first : first + at_once]]
+            for each in await asyncio.gather(*(_delays(engines, say, turns) for turns in sessions)):
+                delays += each
         shown = sorted(round(delay * 1000) for delay in delays)
-        print(f"end of speech to first sound, {attempt} round, ms:", shown)
+        print(f"end of speech to first sound, {attempt} round, {at_once} at once, ms:", shown)
         assert min(delays) > 0.3, "nothing can answer before the silence that ends a turn"
         worst = statistics.quantiles(delays, n=20, method="inclusive")[-1]
         for _ in range(5):

@@ -21,6 +21,9 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.real_time]
 LIMIT_MS = 200
 HEARING_MS = 100
 """Of it, what the detector listens before it believes that somebody speaks: as long on each machine."""
+PAUSE_S = 3.5
+"""After each line: a slow machine, too, has begun its answer by then, and no answer is over."""
+
 LONG = ("tell me about yourself", "count to thirty")
 
 
@@ -30,7 +33,7 @@ async def talk_over(voice: VoicePage, speech: Speech, voices: Sequence[str]) -> 
     Returns for each interruption how long the agent was still audible after the voice's onset, in ms.
     """
     lines = [Line(LONG[number % 2], name) for number, name in enumerate(voices)]
-    parts: list[Line | float] = [part for line in lines for part in (line, 2.2)]
+    parts: list[Line | float] = [part for line in lines for part in (line, PAUSE_S)]
     question = Line("what time is it in Tokyo", voices[-1])
     began = await voice.say(speech.wav(*parts, question))
     await voice.wait_event(

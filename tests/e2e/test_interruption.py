@@ -91,7 +91,7 @@ async def test_talking_over_the_answer_silences_it_within_200_ms(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 async def test_talking_over_the_answer_many_times(
     served: Served, browser: VoiceBrowser, speech: Speech, capsys: pytest.CaptureFixture[str]
 ) -> None:

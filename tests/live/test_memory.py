@@ -86,8 +86,8 @@ class Mind(ScriptedConnection):
             self.asked = self.asked or kind in ("content", "question", "tool_response")
 
     def _record(self, kind: str, value: Any) -> None:
-        self.came.append(asyncio.get_running_loop().time())
         super()._record(kind, value)
+        self.came.append(asyncio.get_running_loop().time())
 
     def _listen(self, blob: types.Blob, at: float) -> None:
         if self.current and at - self.last >= LONG_PAUSE_S:

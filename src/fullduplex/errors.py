@@ -11,7 +11,7 @@ page. This module holds no handling: who meets an error decides what to do.
     ├── SessionError
     │   ├── SessionNotFoundError (ValueError)
     │   ├── AlreadyExistsError
-    │   ├── SessionBusy                   another live run holds this session
+    │   ├── SessionBusy                   another run holds this session
     │   └── StaleSessionError (ValueError)   another writer has changed the session since it was read
     ├── StoreUnavailable                  the database or service behind a store fails
     ├── ModelError                        the backend refused, failed or went away
@@ -87,7 +87,7 @@ class AlreadyExistsError(SessionError):
 
 
 class SessionBusy(SessionError):
-    """Raised when a live run is asked for on a session that another live run holds, or when one is taken over."""
+    """Raised when a run is asked for on a session that another run holds, or when a live run takes over from it."""
 
     code = "session_busy"
 

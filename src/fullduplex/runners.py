@@ -47,9 +47,9 @@ class Runner:
     """Runs one agent (or app) on the sessions of a store.
 
     Give exactly one of `app`, `agent` and `node` (an agent too), and `app_name` with an agent. `plugins` stand behind
-    those of an app. `live_conflict` says what a second live run on a session does: it is refused with `SessionBusy`,
-    or it takes over and the first run ends with an error event `session_busy`. With `auto_create_session` a missing
-    session is created.
+    those of an app. `live_conflict` says what a live run does on a session that another run holds: it is refused with
+    `SessionBusy`, or it takes over and the first run ends with an error event `session_busy`. A text run is always
+    refused. With `auto_create_session` a missing session is created.
     """
 
     def __init__(
@@ -161,20 +161,26 @@ class Runner:
         earlier run of the session, without a message from where it ended.
 
         An error comes as an event with `error_code` first and is then raised; one that keeps the run from beginning is
-        only raised. Raises `ValueError` for missing arguments and for a message that a user cannot send, and
-        `SessionNotFoundError`.
+        only raised. Raises `ValueError` for missing arguments and for a message that a user cannot send,
+        `SessionNotFoundError`, and `SessionBusy` (see the class).
         """
         if new_message is None and invocation_id is None:
             raise ValueError("Running an agent requires either a new_message or an invocation_id to go on with.")
         run_config = RunConfig.model_validate(run_config or {})
-        session = await self._load(user_id, session_id, run_config)
-        if invocation_id is not None and all(event.invocation_id != invocation_id for event in session.events):
-            raise InvalidInput(f"Session {session_id} has no run {invocation_id}.", field="invocation_id")
-        ctx = self._context(session, run_config, engine=self._text_engine, invocation_id=invocation_id)
         message = None if new_message is None else coerce(Content, new_message)
-        async with aclosing(text_run(ctx, message, state_delta)) as events:
-            async for event in events:
-                yield event
+        key, stop = (user_id, session_id.strip()), Stop()
+        await self._leases.claim(key, stop)
+        try:
+            async with stop.working():
+                session = await self._load(user_id, session_id, run_config)
+            if invocation_id is not None and all(event.invocation_id != invocation_id for event in session.events):
+                raise InvalidInput(f"Session {session_id} has no run {invocation_id}.", field="invocation_id")
+            ctx = self._context(session, run_config, engine=self._text_engine, invocation_id=invocation_id, stop=stop)
+            async with aclosing(text_run(ctx, message, state_delta)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self._leases.release(key, stop)
 
     def run(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fullduplex.agents.once import Once
 from fullduplex.agents.run_config import RunConfig
-from fullduplex.errors import FullduplexError, InvalidConfig
+from fullduplex.agents.stop import Stop
+from fullduplex.errors import InvalidConfig
 from fullduplex.events import Event
 from fullduplex.plugins import PluginManager
 from fullduplex.requests import LiveRequestQueue
@@ -48,35 +48,6 @@ class Transfer:
     """Which agent is next in a text run, where one hands the conversation over to another."""
 
     agent: BaseAgent | None = None
-
-
-class Stop:
-    """Ends a run from outside: by another run that takes over its session, or by the runner's close."""
-
-    def __init__(self) -> None:
-        self.reason: FullduplexError | None = None
-        self.done = asyncio.Event()
-        self._is_asked = False
-        self._asked: asyncio.Future[None] | None = None
-
-    def ask(self, reason: FullduplexError | None = None) -> None:
-        """Ends the run soon, with `reason` as its error."""
-        self.reason = reason
-        self._is_asked = True
-        if self._asked is not None and not self._asked.done():
-            self._asked.set_result(None)
-
-    def asked(self) -> asyncio.Future[None]:
-        """Done when somebody has asked; there is one for each run, which waits for it."""
-        self._asked = asyncio.get_running_loop().create_future()
-        if self._is_asked:
-            self._asked.set_result(None)
-        return self._asked
-
-    async def now(self, reason: FullduplexError | None = None) -> None:
-        """As `ask`, and returns when the run has let go of its session."""
-        self.ask(reason)
-        await self.done.wait()
 
 
 @dataclass

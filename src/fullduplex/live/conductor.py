@@ -116,7 +116,7 @@ class Conductor:
                 try:
                     await self._finish(scribe)
                 finally:
-                    self._ctx.stop.done.set()
+                    self._ctx.stop.over()
 
     async def _converse(self, group: asyncio.TaskGroup) -> None:
         wiring = Wiring(self._resolve, self._ambient, self._settings, group, self._relay)

@@ -1,9 +1,11 @@
-"""Which live run has which session: no two have one, because each would write what the other does not know."""
+"""Which run has which session: no two have one, because each would write what the other does not know."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Literal, NamedTuple
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from fullduplex.agents.contexts import Stop
 from fullduplex.errors import SessionBusy
@@ -16,50 +18,78 @@ _LEAVING_S = 1.0
 
 
 class Leases:
-    """The leases of live runs, by user and session id. `conflict` says what becomes of a second run on a session."""
+    """The leases of runs, by user and session id; the runs may be on several event loops.
+
+    `conflict` says what a live run does where another run is. A text run never ends another one.
+    """
 
     def __init__(self, conflict: Conflict) -> None:
         self._conflict = conflict
+        self._lock = threading.Lock()
         self._leases: dict[Key, _Lease] = {}
 
     def __len__(self) -> int:
         return len(self._leases)
 
-    async def claim(self, key: Key, stop: Stop, queue: LiveRequestQueue) -> None:
-        """Leases a session to a run, as soon as no other run has it. Raises `SessionBusy` when it is refused."""
-        while (other := self._leases.get(key)) is not None and not other.stop.done.is_set():
-            if self._conflict == "take_over":
+    async def claim(self, key: Key, stop: Stop, queue: LiveRequestQueue | None = None) -> None:
+        """Leases a session to a run, as soon as no other run has it. Raises `SessionBusy` when it is refused.
+
+        `queue` is what feeds a live run; a text run has none.
+        """
+        lease = _Lease(stop, queue)
+        while (other := self._holder(key, lease)) is not lease:
+            if queue is not None and self._conflict == "take_over":
                 await other.stop.now(SessionBusy(f"Another live run took over session {key[1]}."))
             elif not await other.is_leaving():
-                raise SessionBusy(f"Session {key[1]} is in another live run.")
-        self._leases[key] = _Lease(stop, queue)
+                raise SessionBusy(f"Session {key[1]} is in another {other.kind} run.")
 
     def release(self, key: Key, stop: Stop) -> None:
         """The run that ends by `stop` has its session no more."""
-        if (lease := self._leases.get(key)) is not None and lease.stop is stop:
-            del self._leases[key]
-        stop.done.set()
+        with self._lock:
+            if (lease := self._leases.get(key)) is not None and lease.stop is stop:
+                del self._leases[key]
+        stop.over()
 
     async def end_all(self) -> None:
-        """Ends every run that has a session."""
-        await asyncio.gather(*(lease.stop.now() for lease in list(self._leases.values())))
+        """Ends every live run that has a session."""
+        await asyncio.gather(*(lease.stop.now() for lease in list(self._leases.values()) if lease.queue is not None))
+
+    def _holder(self, key: Key, lease: _Lease) -> _Lease:
+        """Who has the session: `lease` does, if nobody else did."""
+        with self._lock:
+            other = self._leases.get(key)
+            if other is None or other.is_over:
+                self._leases[key] = other = lease
+            return other
 
 
-class _Lease(NamedTuple):
-    """A run that has a session: how to end it, and the queue that feeds it."""
+@dataclass(eq=False)
+class _Lease:
+    """A run that has a session: how to end it, and the queue that feeds it if it is live."""
 
     stop: Stop
-    queue: LiveRequestQueue
+    queue: LiveRequestQueue | None
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    @property
+    def kind(self) -> str:
+        return "text" if self.queue is None else "live"
+
+    @property
+    def is_over(self) -> bool:
+        return self.stop.is_over or self.loop.is_closed()  # with its loop a run is gone, though it could not say so
 
     async def is_leaving(self) -> bool:
         """Whether the run has ended. A client that comes back at once, as a page does when it is loaded anew, is
-        given the moment that its old run needs to notice that it left."""
-        signs: set[asyncio.Future[Any]] = {asyncio.create_task(self.stop.done.wait()), self.queue.closing()}
+        given the moment that its old run needs to notice that it left; so is one that reads no answer to its end."""
+        signs: set[asyncio.Future[Any]] = {asyncio.create_task(self.stop.ended(), name="watch over another run")}
+        if self.queue is not None:
+            signs.add(self.queue.closing())
         try:
             done, _ = await asyncio.wait(signs, timeout=_LEAVING_S, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for sign in signs:
                 sign.cancel()
         if done:
-            await self.stop.done.wait()
+            await self.stop.ended()
         return bool(done)

@@ -27,6 +27,22 @@ async def run(
     Raises `InvalidInput`, before anything is kept, for a message that a user cannot send. What fails later comes as an
     event first.
     """
+    async with ctx.stop.working():
+        ctx = await _prepared(ctx, message, state_delta or {})
+    try:
+        async with aclosing(_events(ctx)) as events:
+            while (event := await _next(ctx, events)) is not None:
+                yield event
+    except Exception as error:
+        code = error.code if isinstance(error, FullduplexError) else "internal"
+        told = Event(author=ctx.agent_name, invocation_id=ctx.invocation_id, error_code=code, error_message=str(error))
+        told.recoverable = False
+        yield _marked(ctx, told)
+        raise
+
+
+async def _prepared(ctx: InvocationContext, message: Content | None, state_delta: dict[str, Any]) -> InvocationContext:
+    """The context of the agent that answers, when what the user wrote is kept."""
     for name in ("save_input_blobs_as_artifacts", "support_cfc"):
         if getattr(ctx.run_config, name):
             logger.warning("%s has no effect: this version does not have it", name)
@@ -36,19 +52,20 @@ async def run(
     else:
         ctx.user_content = _earlier_message(ctx)
     if message is not None or state_delta:
-        await _note(ctx, message, state_delta or {})
-    ctx = _begun(ctx)
-    agent = ctx.agent
-    try:
-        async with aclosing(hooks.around(ctx, lambda: agent.run_async(ctx))) as events:
-            async for event in events:
-                yield await _kept(ctx, event)
-    except Exception as error:
-        code = error.code if isinstance(error, FullduplexError) else "internal"
-        told = Event(author=agent.name, invocation_id=ctx.invocation_id, error_code=code, error_message=str(error))
-        told.recoverable = False
-        yield _marked(ctx, told)
-        raise
+        await _note(ctx, message, state_delta)
+    return _begun(ctx)
+
+
+async def _events(ctx: InvocationContext) -> AsyncGenerator[Event, None]:
+    """What the agent says and does; what is whole is in the session by then."""
+    async with aclosing(hooks.around(ctx, lambda: ctx.agent.run_async(ctx))) as events:
+        async for event in events:
+            yield await _kept(ctx, event)
+
+
+async def _next(ctx: InvocationContext, events: AsyncGenerator[Event, None]) -> Event | None:
+    async with ctx.stop.working():
+        return await anext(events, None)
 
 
 def _check(ctx: InvocationContext, message: Content) -> None:
@@ -100,7 +117,7 @@ def _begun(ctx: InvocationContext) -> InvocationContext:
 
 
 async def _kept(ctx: InvocationContext, event: Event) -> Event:
-    """`event` as the app is to see it; what is whole is in the session by then."""
+    """`event` as the app is to see it."""
     event = _marked(ctx, await hooks.seen(ctx, event))
     if event.partial:
         return event

@@ -1,0 +1,107 @@
+"""How a run is ended from outside: by another run that takes over its session, or by the runner's close."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+
+from fullduplex.errors import FullduplexError, SessionBusy
+
+
+class Stop:
+    """Ends one run, and knows when the run has let go of its session. The runs of a runner may be on several event
+    loops: any thread may ask, and wait."""
+
+    def __init__(self) -> None:
+        self.reason: FullduplexError | None = None
+        self._lock = threading.Lock()
+        self._asked = _mark()
+        self._over = _mark()
+        self._rests = False
+        self._interrupt: Callable[[], object] | None = None
+
+    def ask(self, reason: FullduplexError | None = None) -> None:
+        """Ends the run soon, with `reason` as its error."""
+        with self._lock:
+            self.reason = reason
+            _set(self._asked)
+            if self._rests:
+                _set(self._over)
+            elif self._interrupt is not None:
+                with contextlib.suppress(RuntimeError):  # its loop is closed: nothing works there any more
+                    self._interrupt()
+
+    def asked(self) -> asyncio.Future[None]:
+        """A future of this event loop that is done when somebody has asked."""
+        return asyncio.wrap_future(self._asked)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has let go of its session."""
+        return self._over.done()
+
+    def over(self) -> None:
+        """The run has let go of its session."""
+        with self._lock:
+            _set(self._over)
+
+    async def ended(self) -> None:
+        """Returns when the run has let go of its session."""
+        await asyncio.wrap_future(self._over)
+
+    async def now(self, reason: FullduplexError | None = None) -> None:
+        """As `ask`, and returns when the run has let go of its session."""
+        self.ask(reason)
+        await self.ended()
+
+    @contextlib.asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """In here a run that its reader drives works on its session, and whoever asks interrupts it; between two
+        times in here it rests and does nothing, so that it loses the session at once. Raises the reason of the end."""
+        loop = asyncio.get_running_loop()
+        scope = asyncio.timeout(None)
+        try:
+            async with scope:
+                self._work(lambda: loop.call_soon_threadsafe(_expire, scope))
+                yield
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise self._end() from None
+        finally:
+            self._rest()
+
+    def _work(self, interrupt: Callable[[], object]) -> None:
+        with self._lock:
+            if self._asked.done():
+                raise self._end()
+            self._rests, self._interrupt = False, interrupt
+
+    def _rest(self) -> None:
+        with self._lock:
+            self._rests, self._interrupt = True, None
+            if self._asked.done():
+                _set(self._over)
+
+    def _end(self) -> FullduplexError:
+        return self.reason or SessionBusy("The run was ended from outside.")
+
+
+def _mark() -> Future[None]:
+    """What is set once, by any thread; whoever waits for it cannot cancel it."""
+    mark: Future[None] = Future()
+    mark.set_running_or_notify_cancel()
+    return mark
+
+
+def _set(mark: Future[None]) -> None:
+    if not mark.done():
+        mark.set_result(None)
+
+
+def _expire(scope: asyncio.Timeout) -> None:
+    with contextlib.suppress(RuntimeError):  # it was left meanwhile
+        scope.reschedule(asyncio.get_running_loop().time())

@@ -67,13 +67,16 @@ class Opening:
         """The model is there."""
         self._reconnects.connected()
 
-    async def open(self, line: Line, closed: asyncio.Future[None], waits: Callable[[], bool]) -> bool:
-        """Whether `line` has come to its opening, well or not; False when the app hung up first and nothing waits."""
+    async def open(
+        self, line: Line, closed: asyncio.Future[None], waits: Callable[[], bool], patience_s: float
+    ) -> bool:
+        """Whether `line` has come to its opening, well or not. False when the app hung up first and nothing waits, or
+        what waits has done so for `patience_s` since."""
         opened = asyncio.ensure_future(line.opened())
         try:
             await asyncio.wait({opened, closed}, return_when=asyncio.FIRST_COMPLETED)
             if not opened.done() and waits():
-                await opened
+                await asyncio.wait({opened}, timeout=patience_s)
             return opened.done()
         finally:
             if not opened.done():

@@ -143,6 +143,8 @@ class Part:
             raise
         finally:
             await stop(lines)
+        if not self._decided.done():
+            self._handover.close()  # nobody takes over: an agent that was to, and its line, are let go
         await conversation.emptied()
         error = lines.exception() if not lines.cancelled() else None
         if error is not None and not await self._is_excused(error):

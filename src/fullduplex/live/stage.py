@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 from fullduplex.agents.base import BaseAgent
 from fullduplex.agents.callbacks import after_agent, after_agent_quietly, agent_failed, before_agent, is_awaited
@@ -15,6 +16,7 @@ from fullduplex.events import Event
 from fullduplex.live.channel import Channel
 from fullduplex.live.director import Director
 from fullduplex.live.handover import Handover
+from fullduplex.live.hanging_up import Waited, unless_hung_up
 from fullduplex.live.outcome import DONE, OVER, Ending, Outcome
 from fullduplex.live.parallel import Parallel
 from fullduplex.live.part import Part
@@ -74,12 +76,15 @@ class Stage:
                 self._show(await after_agent_quietly(ctx))
 
     async def _enter(self, ctx: InvocationContext) -> Outcome:
-        opening = await before_agent(ctx)
-        self._show(opening)
-        if opening is not None:
-            if opening.content is not None:
-                return _SKIPPED
-            await self._channel.conversation.kept()  # the instruction may want the state as it is now
+        async with self._unless_hung_up() as waited:
+            opening = await before_agent(ctx)
+            self._show(opening)
+            if opening is not None:
+                if opening.content is not None:
+                    return _SKIPPED
+                await self._channel.conversation.kept()  # the instruction may want the state as it is now
+        if waited.hung_up:
+            return OVER
         self._begun.append(ctx)
         return await (self._direct(ctx) if _is_directed(ctx.agent) else self._act(ctx))
 
@@ -96,8 +101,7 @@ class Stage:
     async def _act(self, ctx: InvocationContext) -> Outcome:
         agent = ctx.agent
         if isinstance(agent, LlmAgent):
-            part = await self._handover.take(agent) or await self._part(ctx, agent)
-            return await part.play()
+            return await self._take_part(ctx, agent)
         if isinstance(agent, SequentialAgent):
             return await self._in_turn(ctx, agent.sub_agents)
         if isinstance(agent, LoopAgent):
@@ -106,6 +110,20 @@ class Stage:
             self._is_first = False
             return await Parallel(ctx, self._channel, self._branch).play()
         raise NotImplementedError(f"{type(agent).__name__} does not run live")
+
+    async def _take_part(self, ctx: InvocationContext, agent: LlmAgent) -> Outcome:
+        if self._channel.queue.closed and not self._channel.uplink.unsent():
+            return OVER
+        async with self._unless_hung_up() as waited:
+            part = await self._handover.take(agent) or await self._part(ctx, agent)
+        return OVER if waited.hung_up else await part.play()
+
+    def _unless_hung_up(self) -> AbstractAsyncContextManager[Waited]:
+        return unless_hung_up(self._channel.queue, self._is_owed, self._wiring.settings.send_deadline_s)
+
+    def _is_owed(self) -> bool:
+        """Whether the user has said what the session would have to keep; sound that nobody hears any more is not."""
+        return any(request.content or request.state_delta for request in self._channel.uplink.unsent())
 
     def _branch(self, ctx: InvocationContext, channel: Channel) -> Stage:
         """A stage for an agent that works beside others."""

@@ -175,7 +175,7 @@ class Supervisor:
                 if self._queue.closed and not self._uplink.waits():
                     return None
                 line = self._opening.new_line(self._opening.handle)
-            if not await self._opening.open(line, closed, self._uplink.waits):
+            if not await self._opening.open(line, closed, self._uplink.waits, self._patience_s):
                 return None
             if line.is_open:
                 self._opening.connected()

@@ -109,6 +109,13 @@ class Uplink:
         """Whether something is still to be sent."""
         return self._unsent is not None or bool(self._again) or self._queue.qsize() > 0
 
+    def unsent(self) -> list[LiveRequest]:
+        """What the user has said and is still to be sent; tools' answers are not among it."""
+        waiting = [noted.request for noted in self._again]
+        waiting += [self._unsent] if self._unsent is not None else []
+        waiting += self._queue.waiting()
+        return [one for one in waiting if not (one.close or self._answers.is_own(one))]
+
     def take_back(self, *, afresh: bool) -> set[str]:
         """Makes ready what the next line is to be sent again; gives the ids of the session's events among it."""
         known = {event.id for event in self._session.events}

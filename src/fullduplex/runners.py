@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import sys
 import uuid
 import warnings
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import aclosing
 from typing import Any, Self
 from weakref import WeakValueDictionary
@@ -20,6 +21,7 @@ from fullduplex.agents.contexts import AgentEngine, InvocationContext, Stop
 from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.agents.once import Once
 from fullduplex.agents.run_config import RunConfig
+from fullduplex.agents.stop import Stopped
 from fullduplex.agents.succession import present_agent
 from fullduplex.apps import App
 from fullduplex.artifacts import BaseArtifactService, InMemoryArtifactService
@@ -38,9 +40,14 @@ from fullduplex.text.printing import Printer
 from fullduplex.text.run import run as text_run
 from fullduplex.tools.agent_tool import AgentTool
 from fullduplex.tools.base import BaseToolset
+from fullduplex.tools.running import in_time
 from fullduplex.turns.run_limits import CallLimit
 from fullduplex.types.content import Content, Part
 from fullduplex.types.struct import coerce
+
+logger = logging.getLogger(__name__)
+
+_SEND_DEADLINE_S = 5.0
 
 
 class Runner:
@@ -49,7 +56,8 @@ class Runner:
     Give exactly one of `app`, `agent` and `node` (an agent too), and `app_name` with an agent. `plugins` stand behind
     those of an app. `live_conflict` says what a live run does on a session that another run holds: it is refused with
     `SessionBusy`, or it takes over and the first run ends with an error event `session_busy`. A text run is always
-    refused. With `auto_create_session` a missing session is created.
+    refused. `plugin_close_timeout` is how many seconds a plugin or a toolset has to close, and a plugin or callback at
+    the end of a run that was cancelled or failed. With `auto_create_session` a missing session is created.
     """
 
     def __init__(
@@ -99,11 +107,21 @@ class Runner:
         await self.close()
 
     async def close(self) -> None:
-        """Ends every live run of this runner, and lets go of what its agents' toolsets hold."""
+        """Ends every live run of this runner, and lets go of what its agents' toolsets, text models and plugins hold.
+
+        What fails in it or hangs is logged, and the rest is let go of all the same.
+        """
         await self._leases.end_all()
-        await asyncio.gather(*(toolset.close() for toolset in _toolsets(self.agent)))
-        await self._text_engine.close()
+        toolsets = _toolsets(self.agent)
+        await asyncio.gather(*(self._let_go(f"toolset {type(one).__name__}", one.close) for one in toolsets))
+        await self._let_go("the text models", self._text_engine.close)
         await self.plugins.close(self._plugin_close_timeout)
+
+    async def _let_go(self, name: str, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await in_time(f"close of {name}", close, self._plugin_close_timeout)
+        except Exception:  # the boundary of the developer's code
+            logger.exception("%s did not close", name)
 
     async def run_live(
         self,
@@ -132,8 +150,10 @@ class Runner:
         key, stop = (user_id, session_id.strip()), Stop()
         await self._leases.claim(key, stop, live_request_queue)
         try:
-            # Loaded when it is ours: a run that was taken over has written its last words by now.
-            session = session or await self._load(user_id, session_id, run_config)
+            _obey(live_request_queue, stop)
+            async with stop.working():
+                # Loaded when it is ours: a run that was taken over has written its last words by now.
+                session = session or await self._load(user_id, session_id, run_config)
             ctx = self._context(
                 session, run_config, engine=self._engine, live_request_queue=live_request_queue, stop=stop
             )
@@ -141,6 +161,8 @@ class Runner:
             async with aclosing(hooks.around(ctx, lambda: agent.run_live(ctx))) as events:
                 async for event in events:
                     yield event
+        except Stopped:
+            logger.info("the run on session %s was over before it had begun", session_id)
         finally:
             self._leases.release(key, stop)
 
@@ -253,6 +275,7 @@ class Runner:
             once=self._once.setdefault((session.user_id, session.id), Once()),
             nested_runs=self._nested,
             llm_calls=CallLimit(run_config.max_llm_calls),
+            hook_deadline_s=self._plugin_close_timeout,
             **of_run,
         )
 
@@ -273,6 +296,15 @@ class Runner:
             if (session := await self.session_service.get_session(**key, config=config)) is None:
                 raise
             return session  # another run has made it meanwhile
+
+
+def _obey(queue: LiveRequestQueue, stop: Stop) -> None:
+    """Has a hang-up end a run that has not begun: at once, or a little later, if something waits to be sent."""
+    loop = asyncio.get_running_loop()
+    if not queue.closed:
+        queue.closing().add_done_callback(
+            lambda _: loop.call_later(_SEND_DEADLINE_S if queue.qsize() else 0.0, stop.call_off)
+        )
 
 
 def _toolsets(agent: BaseAgent) -> list[BaseToolset]:

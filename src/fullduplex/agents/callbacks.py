@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fullduplex.events import Event
 from fullduplex.tools.context import CallbackContext
+from fullduplex.tools.running import in_time
 from fullduplex.types.content import Content
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ async def after_agent(ctx: InvocationContext) -> Event | None:
 
 
 async def after_agent_quietly(ctx: InvocationContext) -> Event | None:
-    """The same at the end of a run that was cancelled or abandoned, which no callback may fail."""
+    """The same at the end of a run that was cancelled or abandoned, which no callback may fail or hold up."""
     try:
-        return await after_agent(ctx)
+        return await in_time(f"after_agent_callback of {ctx.agent_name}", lambda: after_agent(ctx), ctx.hook_deadline_s)
     except Exception:  # the boundary of the developer's code: the run ends as it was about to
         logger.exception("a callback after agent %s failed", ctx.agent_name)
         return None
@@ -64,7 +65,7 @@ async def after_agent_quietly(ctx: InvocationContext) -> Event | None:
 async def agent_failed(ctx: InvocationContext, error: Exception) -> None:
     """Tells the plugins that the agent's part has failed."""
     arguments = {"agent": ctx.agent, "callback_context": CallbackContext(ctx), "error": error}
-    await ctx.plugins.tell("on_agent_error_callback", **arguments)
+    await ctx.plugins.tell("on_agent_error_callback", deadline_s=ctx.hook_deadline_s, **arguments)
 
 
 async def surrounded(

@@ -58,7 +58,8 @@ class InvocationContext:
     a text run, `llm_calls` counts how often its models are asked, and `transfer` is where an agent that was handed the
     conversation names the next one. `resume_at` is the agent with which a workflow goes on that waited for the user.
     `nested_runs` runs other agents on the side. `plugins` are the runner's; `once` is
-    shared by all runs of the session.
+    shared by all runs of the session. `hook_deadline_s` is how many seconds a hook or callback has at the end of a run
+    that is over before its time.
     """
 
     invocation_id: str
@@ -81,6 +82,7 @@ class InvocationContext:
     stop: Stop = field(default_factory=Stop)
     once: Once = field(default_factory=Once)
     end_invocation: bool = False
+    hook_deadline_s: float = 5.0
 
     @property
     def queue(self) -> LiveRequestQueue:

@@ -8,7 +8,11 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 
-from fullduplex.errors import FullduplexError, SessionBusy
+from fullduplex.errors import FullduplexError
+
+
+class Stopped(FullduplexError):
+    """Raised inside a run to end it without an error."""
 
 
 class Stop:
@@ -21,6 +25,7 @@ class Stop:
         self._asked = _mark()
         self._over = _mark()
         self._rests = False
+        self._has_begun = False
         self._interrupt: Callable[[], object] | None = None
 
     def ask(self, reason: FullduplexError | None = None) -> None:
@@ -33,6 +38,11 @@ class Stop:
             elif self._interrupt is not None:
                 with contextlib.suppress(RuntimeError):  # its loop is closed: nothing works there any more
                     self._interrupt()
+
+    def call_off(self) -> None:
+        """Ends the run, if it has not begun to work by itself yet."""
+        if not self._has_begun:
+            self.ask()
 
     def asked(self) -> asyncio.Future[None]:
         """A future of this event loop that is done when somebody has asked."""
@@ -52,20 +62,18 @@ class Stop:
         """Returns when the run has let go of its session."""
         await asyncio.wrap_future(self._over)
 
-    async def now(self, reason: FullduplexError | None = None) -> None:
-        """As `ask`, and returns when the run has let go of its session."""
-        self.ask(reason)
-        await self.ended()
-
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """In here a run that its reader drives works on its session, and whoever asks interrupts it; between two
         times in here it rests and does nothing, so that it loses the session at once. Raises the reason of the end."""
+        if self._interrupt is not None:  # it is in here already
+            yield
+            return
         loop = asyncio.get_running_loop()
         scope = asyncio.timeout(None)
         try:
             async with scope:
-                self._work(lambda: loop.call_soon_threadsafe(_expire, scope))
+                self.begin(lambda: loop.call_soon_threadsafe(_expire, scope))
                 yield
         except TimeoutError:
             if not scope.expired():
@@ -74,11 +82,19 @@ class Stop:
         finally:
             self._rest()
 
-    def _work(self, interrupt: Callable[[], object]) -> None:
+    def begin(self, interrupt: Callable[[], object] | None = None) -> None:
+        """From now on the run works on its session, and whoever asks waits until it is `over`; `interrupt` is called
+        when somebody does. Raises the reason of the end when somebody has."""
         with self._lock:
             if self._asked.done():
                 raise self._end()
             self._rests, self._interrupt = False, interrupt
+            self._has_begun = interrupt is None
+
+    @staticmethod
+    def is_quiet(error: BaseException) -> bool:
+        """Whether `error` ends a run without being an error of it."""
+        return isinstance(error, Stopped)
 
     def _rest(self) -> None:
         with self._lock:
@@ -87,7 +103,7 @@ class Stop:
                 _set(self._over)
 
     def _end(self) -> FullduplexError:
-        return self.reason or SessionBusy("The run was ended from outside.")
+        return self.reason or Stopped("the runner was closed")
 
 
 def _mark() -> Future[None]:

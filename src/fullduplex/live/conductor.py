@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 
 from fullduplex.agents.contexts import InvocationContext
+from fullduplex.agents.stop import Stopped
 from fullduplex.errors import FullduplexError
 from fullduplex.events import Event
 from fullduplex.live.ambient import Ambient
@@ -29,10 +30,6 @@ from fullduplex.models.base import LiveModel
 from fullduplex.tools.running import cancelled_from_outside
 
 logger = logging.getLogger(__name__)
-
-
-class _Stopped(FullduplexError):
-    """Raised inside a run to end it without an error."""
 
 
 class Conductor:
@@ -94,6 +91,7 @@ class Conductor:
         scribe = asyncio.create_task(self._scribe.run(), name="scribe")
         error: Exception | None = None
         try:
+            self._ctx.stop.begin()
             async with asyncio.TaskGroup() as group:
                 watches = [group.create_task(self._watch(scribe), name="watch over the run")]
                 if self._limits is not None:
@@ -101,7 +99,7 @@ class Conductor:
                 await self._converse(group)
                 for watch in watches:
                     watch.cancel()
-        except* _Stopped:
+        except* Stopped:
             pass
         except* Exception as errors:
             error = first_error(errors)
@@ -132,7 +130,7 @@ class Conductor:
         asked = self._ctx.stop.asked()
         await asyncio.wait({scribe, asked}, return_when=asyncio.FIRST_COMPLETED)
         if asked.done():
-            raise self._ctx.stop.reason or _Stopped("the runner was closed")
+            raise self._ctx.stop.reason or Stopped("the runner was closed")
         await scribe
 
     async def _keep_to(self, limits: Limits) -> None:
@@ -144,12 +142,12 @@ class Conductor:
         self._scribe.show(
             self._conversation.event(error_code=limit.code, error_message=limit.message, recoverable=False)
         )
-        raise _Stopped(limit.message)
+        raise Stopped(limit.message)
 
     async def _finish(self, scribe: asyncio.Task[None]) -> None:
-        with contextlib.suppress(FullduplexError):
-            self._conversation.end()
         try:
+            with contextlib.suppress(FullduplexError):
+                self._conversation.end()
             if self._recorder is not None:
                 await self._recorder.finish(self._settings.store_deadline_s)
             with contextlib.suppress(FullduplexError):

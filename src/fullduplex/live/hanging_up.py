@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from fullduplex.requests import LiveRequestQueue
+from fullduplex.tools.running import cancelled_from_outside
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ async def unless_hung_up(
                 yield waited
             finally:
                 closed.remove_done_callback(hang_up)
+            if cancelled_from_outside():  # and the developer's code has kept it to itself
+                raise asyncio.CancelledError
     except TimeoutError:
         if not scope.expired():
             raise

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fullduplex.agents.contexts import Stop
-from fullduplex.errors import SessionBusy
+from fullduplex.errors import FullduplexError, SessionBusy
 from fullduplex.requests import LiveRequestQueue
+
+logger = logging.getLogger(__name__)
 
 Conflict = Literal["refuse", "take_over"]
 Key = tuple[str, str]
 
 _LEAVING_S = 1.0
+_ENDING_S = 30.0
 
 
 class Leases:
@@ -39,7 +43,8 @@ class Leases:
         lease = _Lease(stop, queue)
         while (other := self._holder(key, lease)) is not lease:
             if queue is not None and self._conflict == "take_over":
-                await other.stop.now(SessionBusy(f"Another live run took over session {key[1]}."))
+                if not await other.end(key, SessionBusy(f"Another live run took over session {key[1]}.")):
+                    raise SessionBusy(f"Session {key[1]} is in another {other.kind} run, which does not end.")
             elif not await other.is_leaving():
                 raise SessionBusy(f"Session {key[1]} is in another {other.kind} run.")
 
@@ -51,8 +56,9 @@ class Leases:
         stop.over()
 
     async def end_all(self) -> None:
-        """Ends every live run that has a session."""
-        await asyncio.gather(*(lease.stop.now() for lease in list(self._leases.values()) if lease.queue is not None))
+        """Ends every live run that has a session. One that does not end within 30 s is logged and left behind."""
+        leases = list(self._leases.items())
+        await asyncio.gather(*(lease.end(key) for key, lease in leases if lease.queue is not None))
 
     def _holder(self, key: Key, lease: _Lease) -> _Lease:
         """Who has the session: `lease` does, if nobody else did."""
@@ -79,9 +85,27 @@ class _Lease:
     def is_over(self) -> bool:
         return self.stop.is_over or self.loop.is_closed()  # with its loop a run is gone, though it could not say so
 
+    async def end(self, key: Key, reason: FullduplexError | None = None) -> bool:
+        """Ends the run; whether it has ended."""
+        self.stop.ask(reason)
+        if not (has_ended := await self._has_ended()):
+            logger.error("the %s run of session %s does not end within %g s", self.kind, key[1], _ENDING_S)
+        return has_ended
+
+    async def _has_ended(self) -> bool:
+        try:
+            async with asyncio.timeout(_ENDING_S):
+                await self.stop.ended()
+        except TimeoutError:
+            pass
+        return self.is_over
+
     async def is_leaving(self) -> bool:
-        """Whether the run has ended. A client that comes back at once, as a page does when it is loaded anew, is
-        given the moment that its old run needs to notice that it left; so is one that reads no answer to its end."""
+        """Whether the run has ended, for which one that is about to has some time.
+
+        A client that comes back at once, as a page does when it is loaded anew, is given the moment that its old run
+        needs to notice that it left; so is one that reads no answer to its end.
+        """
         signs: set[asyncio.Future[Any]] = {asyncio.create_task(self.stop.ended(), name="watch over another run")}
         if self.queue is not None:
             signs.add(self.queue.closing())
@@ -90,6 +114,4 @@ class _Lease:
         finally:
             for sign in signs:
                 sign.cancel()
-        if done:
-            await self.stop.ended()
-        return bool(done)
+        return bool(done) and await self._has_ended()

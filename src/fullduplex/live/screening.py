@@ -74,6 +74,7 @@ class Screening:
         self._turn = 0
         self._replaced = -1
         self._muted = False
+        self._is_over = False
 
     @classmethod
     def of(cls, ctx: InvocationContext, agent: LlmAgent, *, conversation: Conversation, **rest: Any) -> Self | None:
@@ -105,6 +106,8 @@ class Screening:
 
     def follow(self, events: list[Event]) -> None:
         """Takes what the conversation has shown; waits for nothing."""
+        if self._is_over:
+            return
         for event in events:
             if event.input_transcription is not None:
                 self._hears(event, event.input_transcription.text)
@@ -116,12 +119,13 @@ class Screening:
             self._judge = self._group.create_task(self._work_off(), name="screening")
 
     async def drain(self, deadline_s: float) -> None:
-        """Lets running callbacks finish, for `deadline_s` seconds at most, then cancels them."""
+        """Lets running callbacks finish, for `deadline_s` seconds at most, then cancels them: the part is over."""
         tasks = {task for task in (self._judge, self._typed and self._typed[1]) if task is not None}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=deadline_s)
             for task in late:
                 task.cancel()
+        self._is_over = True
 
     # -- what is to be judged -----------------------------------------------------------------------------------------
 

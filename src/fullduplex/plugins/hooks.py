@@ -5,6 +5,7 @@ The hooks around agents, models and tools are called where those are called.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 def around(ctx: InvocationContext, events: Callable[[], AsyncGenerator[Event, None]]) -> AsyncGenerator[Event, None]:
     """A run's `events` with the plugins' hooks around them. Content of `before_run_callback` stands in their place.
 
-    `after_run_callback` is called however the run ends, unless it fails: then `on_run_error_callback` is.
+    `after_run_callback` is called however the run ends, unless it fails: then `on_run_error_callback` is. In a run that
+    ends before its time they have `ctx.hook_deadline_s` each.
     """
     return _around(ctx, events) if ctx.plugins.plugins else events()  # no layer for every chunk to go through
 
@@ -30,18 +32,21 @@ async def _around(
     ctx: InvocationContext, events: Callable[[], AsyncGenerator[Event, None]]
 ) -> AsyncGenerator[Event, None]:
     try:
-        opening = await ctx.plugins.first("before_run_callback", invocation_context=ctx)
-        if opening is not None:
-            yield await _said(ctx, opening)
+        async with ctx.stop.working():
+            opening = await ctx.plugins.first("before_run_callback", invocation_context=ctx)
+            said = None if opening is None else await _said(ctx, opening)
+        if said is not None:
+            yield said
         else:
             async with aclosing(events()) as inner:
                 async for event in inner:
                     yield event
-    except Exception as error:
-        await ctx.plugins.tell("on_run_error_callback", invocation_context=ctx, error=error)
-        raise
-    except BaseException:  # cancelled or abandoned
-        await ctx.plugins.tell("after_run_callback", invocation_context=ctx)
+    except BaseException as error:
+        end = functools.partial(ctx.plugins.tell, deadline_s=ctx.hook_deadline_s, invocation_context=ctx)
+        if isinstance(error, Exception) and not ctx.stop.is_quiet(error):
+            await end("on_run_error_callback", error=error)
+        else:  # cancelled, abandoned or stopped
+            await end("after_run_callback")
         raise
     await ctx.plugins.tell("after_run_callback", invocation_context=ctx)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Iterable
 from typing import Any
 
 from fullduplex.errors import InvalidConfig, PluginError
 from fullduplex.plugins.base import BasePlugin
+from fullduplex.tools.running import in_time
 
 logger = logging.getLogger(__name__)
 
@@ -41,11 +43,13 @@ class PluginManager:
                 return answer
         return None
 
-    async def tell(self, hook: str, **arguments: Any) -> None:
-        """Calls `hook` on every plugin. One that fails is logged, and the others are called all the same."""
+    async def tell(self, hook: str, deadline_s: float | None = None, **arguments: Any) -> None:
+        """Calls `hook` on every plugin, each for `deadline_s` seconds at most. One that fails or hangs is logged, and
+        the others are called all the same."""
         for plugin in self.plugins:
+            call = functools.partial(getattr(plugin, hook), **arguments)
             try:
-                await getattr(plugin, hook)(**arguments)
+                await in_time(f"{hook} of plugin {plugin.name}", call, deadline_s)
             except Exception:  # the boundary of the developer's code
                 logger.exception("plugin %s failed in %s", plugin.name, hook)
 
@@ -55,6 +59,6 @@ class PluginManager:
 
     async def _close(self, plugin: BasePlugin, timeout_s: float) -> None:
         try:
-            await asyncio.wait_for(plugin.close(), timeout_s)
+            await in_time(f"close of plugin {plugin.name}", plugin.close, timeout_s)
         except Exception:  # the boundary of the developer's code: the others are closed all the same
             logger.exception("plugin %s did not close", plugin.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar
 
 logger = logging.getLogger(__name__)
@@ -54,6 +54,14 @@ async def guard(task: asyncio.Task[T], *, deadline_s: float | None = None) -> T:
         await stop(task)
         raise
     return task.result()
+
+
+async def in_time(name: str, work: Callable[[], Coroutine[Any, Any, T]], deadline_s: float | None) -> T:
+    """What `work()` gives. With a deadline it is stopped after so many seconds, and `TimeoutError` names it."""
+    if deadline_s is None:
+        return await work()
+    loop = asyncio.get_running_loop()  # there is none where an abandoned run is cleared away after its loop
+    return await guard(loop.create_task(work(), name=name), deadline_s=deadline_s)
 
 
 async def stop(task: asyncio.Task[Any]) -> None:

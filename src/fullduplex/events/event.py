@@ -42,7 +42,8 @@ class _Ids:
         """Begins a series that nobody else has."""
         drawn = uuid.uuid4()
         self.head = str(drawn)[:24]
-        self.count = itertools.count(drawn.node >> 1)
+        # Twelve digits are the rest of a UUID, and decimal ones are the quickest to write.
+        self.count = itertools.count(10**11 + drawn.node % 10**10)
 
 
 _ids = _Ids()
@@ -115,7 +116,7 @@ class Event(Message):
     @staticmethod
     def new_id() -> str:
         """A fresh event id: a UUID, its head drawn once by the process, the rest counted (ids are no secrets)."""
-        return f"{_ids.head}{next(_ids.count):012x}"
+        return f"{_ids.head}{next(_ids.count)}"
 
     def get_function_calls(self) -> list[FunctionCall]:
         """The tool calls in this event, in order."""

@@ -31,8 +31,10 @@ def _encode_hook(value: Any) -> Any:
 
 
 def _json_hook(value: Any) -> Any:
+    if not isinstance(value, bytes):
+        return _encode_hook(value)
     # Raw spares the encoder a search for characters to escape.
-    return msgspec.Raw(b'"%b"' % urlsafe_base64(value)) if isinstance(value, bytes) else _encode_hook(value)
+    return msgspec.Raw(b"".join((b'"', urlsafe_base64(value), b'"')))
 
 
 def _decode_hook(wanted: type, value: Any) -> Any:

@@ -253,21 +253,6 @@ async def test_a_burst_in_one_pass_is_held_back_by_a_slow_server() -> None:
         await socket.close(0.01)
 
 
-async def test_what_the_sockets_of_a_pass_send_leaves_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with raw_server(after_upgrade()) as server:
-        sockets = [await Socket.open(server.url, [], timeout=5) for _ in range(3)]
-        left: list[Socket] = []
-        leave = Socket.leave
-        monkeypatch.setattr(Socket, "leave", lambda socket: (left.append(socket), leave(socket)))
-        for socket in sockets:
-            assert socket.send_now(b"hello")
-        assert left == []
-        await asyncio.sleep(0)
-        assert left == sockets
-        for socket in sockets:
-            await socket.close(0.01)
-
-
 # -- the handshake ------------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,6 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from picows import WSCloseCode, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
 
@@ -49,45 +48,17 @@ class _Discreet(logging.LoggerAdapter[logging.Logger]):
         return level >= logging.WARNING and super().isEnabledFor(level)
 
 
-class _Departures:
-    """What the sockets of one event loop send without waiting leaves together, at the end of the loop's present pass.
-
-    Where many calls share a core, frames that leave back to back cost less than each by itself in between other work:
-    the kernel's code is at hand, and whoever reads them is woken once.
-    """
-
-    __slots__ = ("__weakref__", "_waiting")
-
-    def __init__(self) -> None:
-        self._waiting: list[Socket] = []
-
-    def add(self, socket: Socket, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._waiting:
-            loop.call_soon(self._leave)
-        self._waiting.append(socket)
-
-    def _leave(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for socket in waiting:
-            socket.leave()
-
-
-_departures: WeakKeyDictionary[asyncio.AbstractEventLoop, _Departures] = WeakKeyDictionary()
-
-
 class Socket(WSListener):
     """One open WebSocket. One reader at a time; any number of senders."""
 
     __slots__ = (
         "_closing",
-        "_departures",
         "_end",
         "_fragments",
         "_fragments_bytes",
         "_gone",
         "_heard_from",
         "_keepalive",
-        "_leaving",
         "_loop",
         "_messages",
         "_reader",
@@ -114,8 +85,6 @@ class Socket(WSListener):
         self._transport: WSTransport | None = None
         self._loop = asyncio.get_running_loop()
         self._gone: asyncio.Future[None] = self._loop.create_future()
-        self._departures = _departures.setdefault(self._loop, _Departures())
-        self._leaving: bytes | None = None
 
     @classmethod
     async def open(cls, url: str, headers: list[tuple[str, str]], *, timeout: float) -> Socket:
@@ -178,26 +147,16 @@ class Socket(WSListener):
 
     async def send(self, text: bytes) -> None:
         """Sends one text message; waits while too much is unsent. Raises `SocketClosed`."""
-        self.leave()
         await self.writable()
         assert self._transport is not None
         self._transport.send(_TEXT, text)
 
     def send_now(self, text: bytes) -> bool:
-        """Sends one text message if that takes no waiting; says whether it did. It leaves at the end of the pass."""
-        if self._leaving is not None:
-            self.leave()
+        """Sends one text message if that takes no waiting; says whether it did."""
         if self._end is not None or self._transport is None or self._room is not None:
             return False
-        self._leaving = text
-        self._departures.add(self, self._loop)
+        self._transport.send(_TEXT, text)
         return True
-
-    def leave(self) -> None:
-        """Sends what `send_now` has taken, if it has not left yet."""
-        text, self._leaving = self._leaving, None
-        if text is not None and self._end is None and self._transport is not None:
-            self._transport.send(_TEXT, text)
 
     async def deliver(self, take: Callable[[bytes], None]) -> None:
         """Gives each message to `take` as it arrives; ends by raising `SocketClosed`, or what `take` raises."""
@@ -235,7 +194,6 @@ class Socket(WSListener):
         transport = self._transport
         if transport is None:
             return
-        self.leave()
         self._closing = True
         self._take = None
         self._messages.clear()

@@ -26,6 +26,9 @@ from .trial import Job, Trial
 NAMES = ("root", "helper", "expert")
 TRANSFER = "transfer_to_agent"
 NEWS = 3
+LONGEST_STALL_S = 3.0
+"""A handover may wait for as long beside it, and the queue keeps 5 s of speech: it tells of what it drops."""
+
 _CALLED = re.compile(r"called tool `(\w+)` with parameters: {[^}]*\"job\":\"(\w+)\"")
 _RETURNED = re.compile(r"`(\w+)` tool returned result: {[^}]*\"job\":\"(\w+)\"")
 _NAME = re.compile(r"Your internal name is \"(\w+)\"")
@@ -83,12 +86,15 @@ class Team:
 def make_team(seed: int) -> Team:
     """The team and its plan: the faults of `plan`, and handovers that nobody asked for, at any time."""
     plan = make(seed)
+    faults = tuple(
+        replace(one, seconds=min(one.seconds, LONGEST_STALL_S)) if one.kind == "stall" else one for one in plan.faults
+    )
     chance = random.Random(f"handovers {seed}")
     times = [round(chance.uniform(0.5, plan.acts[-1].ends + 2.0), 3) for _ in range(chance.randint(0, 2))]
     # What moves the model to hand over has reached it: it does not while nothing does.
-    deaf = [(fault.at, fault.ends + 0.5) for fault in plan.faults if fault.kind in ("stall", "blackhole")]
+    deaf = [(fault.at, fault.ends + 0.5) for fault in faults if fault.kind in ("stall", "blackhole")]
     handovers = (Fault("hand_over", at) for at in times if not any(begin < at < end for begin, end in deaf))
-    return Team.of(replace(plan, faults=(*plan.faults, *handovers)))
+    return Team.of(replace(plan, faults=(*faults, *handovers)))
 
 
 # -- the model --------------------------------------------------------------------------------------------------------

@@ -12,18 +12,18 @@ from fullduplex.testing.clock import run_virtual
 from tests.live.kit import leftovers
 
 from .team_books import findings
-from .teams import TeamTrial, make_team
+from .teams import Team, TeamTrial, make_team
 
 TRIALS = 100
 BATCH = 25
 LONGEST_S = 200.0
 
 
-def play(seed: int) -> TeamTrial:
+def play(team: Team) -> TeamTrial:
     """One trial in virtual time."""
 
     async def main() -> TeamTrial:
-        trial = TeamTrial(make_team(seed))
+        trial = TeamTrial(team)
         async with asyncio.timeout(LONGEST_S):
             await trial.play()
         await asyncio.sleep(0.5)  # the last words of connections that were left
@@ -38,7 +38,7 @@ def judge(seeds: Iterable[int]) -> None:
     """Plays all; fails with the seeds of those that went wrong, and the story of the first."""
     failed: dict[int, str] = {}
     for seed in seeds:
-        trial = play(seed)
+        trial = play(make_team(seed))
         if wrong := findings(trial):
             failed[seed] = report(trial, wrong)
     assert not failed, f"seeds {sorted(failed)} failed; the first:\n{next(iter(failed.values()))}"
@@ -61,7 +61,7 @@ def test_a_team_loses_and_doubles_nothing_whatever_breaks(first: int) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_an_app_that_leaves_at_any_event_or_is_cancelled_at_any_time_leaves_nothing_behind(seed: int) -> None:
     chance = random.Random(seed)
-    shown = play(seed).record.shown
+    shown = play(make_team(seed)).record.shown
     for after in sorted(chance.sample(range(1, len(shown)), 6)):
         assert not leave(seed, after=after), f"after {after} events"
     for at in sorted(chance.uniform(0.0, shown[-1][0]) for _ in range(6)):

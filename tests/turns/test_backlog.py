@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fullduplex.turns.backlog import (
+    CROSSING_S,
     LONG_PAUSE_S,
     LOOK_BACK_S,
     PAUSE_S,
     PRE_ROLL_BYTES,
     TRIM_EVERY_BYTES,
+    TURN_PAUSE_S,
     Backlog,
     Kind,
 )
@@ -91,6 +93,11 @@ class Talk:
         self.index += 1
         self.backlog.sent(kind, words, self.line, self.index, self.now)
 
+    def interrupted(self) -> None:
+        """The model's turn ends so."""
+        self.backlog.interrupted(self.now)
+        self.backlog.turn_over()
+
     def lose(self, *, afresh: bool = False) -> list[Blob | str]:
         """The connection is lost; what the next one is sent again, and it is sent."""
         again = self.backlog.take_back(afresh=afresh)
@@ -132,14 +139,14 @@ def test_silence_is_not_sent_again(talk: Talk) -> None:
 def test_an_answer_that_the_loss_cuts_off_does_not_use_its_question_up(talk: Talk) -> None:
     said = talk.speak(0.4)
     talk.rest(0.6)
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     assert numbers(talk.lose()) == said
 
 
 def test_what_was_answered_to_the_end_is_not_sent_again(talk: Talk) -> None:
     talk.speak(0.4)
     talk.rest(0.6)
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     talk.backlog.turn_over()
     assert not talk.backlog.speech
     assert talk.lose() == []
@@ -148,17 +155,17 @@ def test_what_was_answered_to_the_end_is_not_sent_again(talk: Talk) -> None:
 def test_what_a_finished_transcript_told_is_in_the_session(talk: Talk) -> None:
     talk.speak(0.4)
     talk.rest(0.6)
-    talk.backlog.transcribed()
+    talk.backlog.transcribed(talk.now)
     assert talk.lose() == []
 
 
 def test_a_transcript_during_an_answer_is_of_the_question_and_not_of_what_was_said_since(talk: Talk) -> None:
     talk.speak(0.4)
     talk.rest(0.6)
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     said = talk.speak(0.4)
     talk.rest(0.6)
-    talk.backlog.transcribed()
+    talk.backlog.transcribed(talk.now)
     assert talk.backlog.speech
     talk.backlog.turn_over()
     assert numbers(talk.lose()) == said
@@ -167,17 +174,17 @@ def test_a_transcript_during_an_answer_is_of_the_question_and_not_of_what_was_sa
 def test_spoken_words_are_owed_an_answer_from_their_transcript_until_it_begins(talk: Talk) -> None:
     talk.speak(0.4)
     talk.rest(0.6)
-    talk.backlog.transcribed()
+    talk.backlog.transcribed(talk.now)
     assert talk.backlog.owed
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     assert not talk.backlog.owed
 
 
 def test_a_transcript_that_comes_after_the_beginning_of_the_answer_leaves_nothing_owed(talk: Talk) -> None:
     talk.speak(0.4)
     talk.rest(0.6)
-    talk.backlog.turn_began()
-    talk.backlog.transcribed()
+    talk.backlog.turn_began(talk.now)
+    talk.backlog.transcribed(talk.now)
     assert not talk.backlog.owed
     talk.backlog.turn_over()
     assert not talk.backlog.owed
@@ -185,14 +192,14 @@ def test_a_transcript_that_comes_after_the_beginning_of_the_answer_leaves_nothin
 
 def test_a_transcript_without_speech_owes_nothing(talk: Talk) -> None:
     talk.rest(1.0)
-    talk.backlog.transcribed()
+    talk.backlog.transcribed(talk.now)
     assert not talk.backlog.owed
 
 
 def test_what_is_said_during_an_answer_is_not_answered_by_it(talk: Talk) -> None:
     talk.speak(0.4)
     talk.rest(0.6)
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     said = talk.speak(0.2)
     talk.backlog.turn_over()
     assert talk.backlog.speech
@@ -203,9 +210,9 @@ def test_speech_that_goes_on_when_an_answer_begins_is_not_answered_by_it(talk: T
     talk.speak(0.4)
     talk.rest(0.6)
     said = talk.speak(0.8)
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     said += talk.speak(0.4)
-    talk.backlog.turn_over(interrupted=True)
+    talk.interrupted()
     assert numbers(talk.lose()) == said
 
 
@@ -215,14 +222,14 @@ def test_a_short_pause_does_not_end_an_utterance(talk: Talk) -> None:
     said = talk.speak(0.3)
     talk.rest(PAUSE_S - 0.05)
     said += talk.speak(0.3)
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     talk.backlog.turn_over()
     assert numbers(talk.lose()) == said
 
 
 def test_speech_that_has_gone_on_for_long_was_heard(talk: Talk) -> None:
     talk.speak(LOOK_BACK_S + 0.5)
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     talk.backlog.turn_over()
     assert numbers(talk.lose()) == []
 
@@ -231,7 +238,7 @@ def test_a_pause_that_a_client_does_not_send_is_a_pause_all_the_same(talk: Talk)
     talk.speak(0.4)
     talk.now += 3.0
     said = talk.speak(0.4)
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     talk.backlog.turn_over()
     assert numbers(talk.lose()) == said
 
@@ -243,7 +250,7 @@ def test_speech_of_which_a_part_waited_for_the_network_has_no_pause_in_it(talk: 
     for number in range(10):  # all leave at once, a second late
         blob = loud(100 + number)
         talk.backlog.media(blob, 1, None, talk.now + 1.0, waited=1.0 - CHUNK_S * (number + 1))
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     talk.backlog.turn_over()
     assert numbers(talk.lose()) == [*said, *range(100, 110)]
 
@@ -252,7 +259,7 @@ def test_long_chunks_without_a_pause_are_one_utterance(talk: Talk) -> None:
     talk.rest(0.6)
     for number in (1, 2, 3):
         talk.media(loud(number, 0.5))
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     talk.backlog.turn_over()
     assert numbers(talk.lose()) == [1, 2, 3]
 
@@ -290,10 +297,10 @@ def test_a_backend_that_does_not_count_acknowledges_nothing(talk: Talk) -> None:
 def test_what_is_acknowledged_during_an_answer_is_not_settled_a_second_time_at_its_end(talk: Talk) -> None:
     talk.speak(0.4)
     talk.rest(0.6)
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     talk.backlog.consumed(1, 1 + 6)
     said = talk.speak(0.4)
-    talk.backlog.turn_over(interrupted=True)
+    talk.interrupted()
     assert numbers(talk.lose()) == said
 
 
@@ -303,7 +310,7 @@ def test_what_is_acknowledged_during_an_answer_is_not_settled_a_second_time_at_i
 def test_a_typed_turn_is_owed_until_the_next_turn_is_over_and_never_sent_again(talk: Talk) -> None:
     talk.send(Kind.TURN, "turn one")
     assert talk.backlog.owed
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     assert talk.backlog.owed
     talk.backlog.turn_over()
     assert not talk.backlog.owed
@@ -314,11 +321,11 @@ def test_a_typed_turn_is_owed_until_the_next_turn_is_over_and_never_sent_again(t
 
 def test_a_turn_typed_during_an_answer_is_owed_after_it(talk: Talk) -> None:
     talk.send(Kind.TURN, "turn one")
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     talk.send(Kind.TURN, "turn two")
     talk.backlog.turn_over()
     assert talk.backlog.owed
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     talk.backlog.turn_over()
     assert not talk.backlog.owed
 
@@ -326,20 +333,20 @@ def test_a_turn_typed_during_an_answer_is_owed_after_it(talk: Talk) -> None:
 def test_a_turn_that_crossed_the_beginning_of_the_answer_that_it_interrupts_is_owed(talk: Talk) -> None:
     talk.send(Kind.TURN, "turn one")
     talk.send(Kind.TURN, "turn two")  # on its way when the answer to the first began
-    talk.backlog.turn_began()
-    talk.backlog.turn_over(interrupted=True)
+    talk.backlog.turn_began(talk.now)
+    talk.interrupted()
     assert talk.backlog.owed
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     talk.backlog.turn_over()
     assert not talk.backlog.owed
 
 
 def test_speech_that_was_answered_does_not_hide_that_a_typed_turn_is_owed(talk: Talk) -> None:
     talk.speak(0.4)
-    talk.rest(0.6)
+    talk.rest(LONG_PAUSE_S + 0.1)
     talk.send(Kind.TURN, "turn one")  # on its way when the answer to the speech began
-    talk.backlog.turn_began()
-    talk.backlog.turn_over(interrupted=True)
+    talk.backlog.turn_began(talk.now)
+    talk.interrupted()
     assert talk.backlog.owed
     assert not talk.backlog.speech
 
@@ -361,13 +368,13 @@ def test_a_transcript_says_nothing_of_what_was_typed(talk: Talk, before: bool) -
     talk.rest(0.6)
     if not before:
         talk.send(Kind.TURN, "turn one")
-    talk.backlog.transcribed()
+    talk.backlog.transcribed(talk.now)
     assert others(talk.backlog.take_back(afresh=False, held=lambda _: True)) == ["turn one"]
 
 
 def test_typed_turns_that_the_session_does_not_have_yet_are_sent_again(talk: Talk) -> None:
     talk.send(Kind.TURN, "turn one")
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     talk.send(Kind.TURN, "turn two")
     again = talk.backlog.take_back(afresh=False, held=lambda words: words == "turn two")
     assert again == ["turn two"]
@@ -375,7 +382,7 @@ def test_typed_turns_that_the_session_does_not_have_yet_are_sent_again(talk: Tal
 
 def test_a_tool_s_answer_is_used_in_the_turn_in_which_it_came(talk: Talk) -> None:
     talk.send(Kind.TURN, "turn one")
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     talk.send(Kind.ANSWER, "answer")
     assert talk.backlog.owed
     talk.backlog.turn_over()
@@ -385,25 +392,54 @@ def test_a_tool_s_answer_is_used_in_the_turn_in_which_it_came(talk: Talk) -> Non
 def test_a_typed_turn_with_answered_speech_behind_it_did_not_interrupt_the_answer(talk: Talk) -> None:
     talk.send(Kind.TURN, "turn one")
     talk.speak(0.4)
-    talk.rest(0.6)
-    talk.backlog.turn_began()
-    talk.backlog.turn_over(interrupted=True)
+    talk.rest(LONG_PAUSE_S + 0.1)
+    talk.backlog.turn_began(talk.now)
+    talk.now += CROSSING_S + 0.1
+    talk.interrupted()
     assert not talk.backlog.owed
     assert talk.lose() == []
+
+
+def test_speech_that_crossed_the_beginning_of_the_answer_to_a_typed_turn_is_open(talk: Talk) -> None:
+    talk.send(Kind.TURN, "turn one")
+    said = talk.speak(0.4)
+    talk.rest(LONG_PAUSE_S + 0.1)
+    talk.backlog.turn_began(talk.now)
+    talk.interrupted()
+    assert not talk.backlog.owed
+    assert numbers(talk.lose()) == said
+
+
+@pytest.mark.parametrize("kind", [Kind.TURN, Kind.ANSWER])
+@pytest.mark.parametrize("seconds", [0.8, LOOK_BACK_S + 0.4])
+def test_what_a_tool_answered_and_what_was_typed_is_answered_while_the_user_may_still_speak(
+    talk: Talk, kind: Kind, seconds: float
+) -> None:
+    said = talk.speak(seconds)
+    talk.rest(PAUSE_S + 0.05)
+    talk.send(kind, kind.value)
+    talk.backlog.turn_began(talk.now)
+    talk.rest(3.0)
+    talk.backlog.turn_over()
+    assert talk.backlog.speech
+    talk.backlog.transcribed(talk.now)
+    assert not talk.backlog.speech
+    said = talk.speak(0.4)
+    assert numbers(talk.lose()) == said
 
 
 def test_a_transcript_keeps_the_order_of_context(talk: Talk) -> None:
     talk.send(Kind.CONTEXT, "context one")
     talk.send(Kind.CONTEXT, "context two")
-    talk.backlog.transcribed()
+    talk.backlog.transcribed(talk.now)
     assert others(talk.lose(afresh=True)) == ["context one", "context two"]
 
 
 def test_what_speech_interrupted_is_not_owed(talk: Talk) -> None:
     talk.send(Kind.TURN, "turn one")
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     said = talk.speak(0.2)
-    talk.backlog.turn_over(interrupted=True)
+    talk.interrupted()
     assert not talk.backlog.owed
     assert numbers(talk.lose()) == said
 
@@ -431,7 +467,7 @@ def test_signals_that_were_answered_are_not_sent_again(talk: Talk) -> None:
     talk.send(Kind.START, "start")
     talk.speak(0.4)
     talk.send(Kind.SIGNAL, "signal end")
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     talk.backlog.turn_over()
     assert talk.lose() == []
 
@@ -441,8 +477,8 @@ def test_the_start_of_an_activity_stays_with_what_is_said_after_it(talk: Talk, s
     talk.send(Kind.TURN, "turn one")
     talk.send(Kind.START, "start")  # on its way when the answer began
     said = talk.speak(0.2) if spoken else []
-    talk.backlog.turn_began()
-    talk.backlog.turn_over(interrupted=True)
+    talk.backlog.turn_began(talk.now)
+    talk.interrupted()
     said += talk.speak(0.2)
     again = talk.lose()
     assert [one if isinstance(one, str) else number_of(one) for one in again] == ["start", *said]
@@ -453,7 +489,7 @@ def test_a_model_that_remembers_nothing_is_told_all_context_once_more(talk: Talk
     talk.send(Kind.CONTEXT, "context one")
     talk.send(Kind.CONTEXT, "context two")
     if answered:
-        talk.backlog.turn_began()
+        talk.backlog.turn_began(talk.now)
         talk.backlog.turn_over()
     talk.send(Kind.CONTEXT, "context three")
     for _ in range(3):
@@ -471,14 +507,14 @@ def test_a_model_that_remembers_is_told_only_context_that_it_may_not_have(talk: 
 def test_a_handle_says_nothing_of_context_that_came_after_it(talk: Talk) -> None:
     for number in ("one", "two", "three"):
         talk.send(Kind.CONTEXT, f"context {number}")
-        talk.backlog.turn_began()
+        talk.backlog.turn_began(talk.now)
         talk.backlog.turn_over()
         if number == "one":
             talk.backlog.covered()
     assert others(talk.lose(afresh=False)) == ["context two", "context three"]
     assert others(talk.lose(afresh=False)) == ["context two", "context three"]
     assert others(talk.lose(afresh=True)) == ["context one", "context two", "context three"]
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     talk.backlog.turn_over()
     talk.backlog.covered()
     assert others(talk.lose(afresh=False)) == []
@@ -489,7 +525,7 @@ def test_a_handle_that_is_older_than_the_context_does_not_cover_it(talk: Talk) -
     talk.send(Kind.CONTEXT, "context one")
     talk.send(Kind.CONTEXT, "context two")
     first = talk.index - 1
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     talk.backlog.turn_over()
     talk.backlog.covered(1, first)
     assert others(talk.lose(afresh=False)) == ["context two"]
@@ -508,7 +544,7 @@ def test_frames_take_no_room_from_speech(size: int) -> None:
     for number in range(1, 11):
         said += talk.speak(0.4)
         talk.media(frame(number, size))
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     said_in_turn = talk.speak(0.4)
     talk.media(frame(11, size))
     assert talk.backlog.lost_bytes == 0
@@ -536,7 +572,7 @@ def test_when_speech_left_last_is_known_after_it_was_answered(talk: Talk) -> Non
     at = talk.now
     talk.rest(0.6)
     assert talk.backlog.last_speech() == (at, at)
-    talk.backlog.turn_began()
+    talk.backlog.turn_began(talk.now)
     talk.backlog.turn_over()
     assert talk.backlog.last_speech() == (at, at)
 
@@ -593,9 +629,9 @@ def test_whatever_happens_little_is_kept(steps: list[tuple[str, int]]) -> None:
         elif what in ("speak", "rest"):
             (talk.speak if what == "speak" else talk.rest)(count * CHUNK_S)
         elif what == "began":
-            talk.backlog.turn_began()
+            talk.backlog.turn_began(talk.now)
         elif what in ("over", "interrupted"):
-            talk.backlog.turn_over(interrupted=what == "interrupted")
+            talk.interrupted() if what == "interrupted" else talk.backlog.turn_over()
         else:
             talk.send({"typed": Kind.TURN, "signal": Kind.SIGNAL, "context": Kind.CONTEXT}[what], what)
     again = talk.backlog.take_back(afresh=False)
@@ -626,7 +662,10 @@ class Conversations(RuleBasedStateMachine):
         self.last = -10.0
         self.signalled = False
         self.breaks: dict[int, tuple[float, bool]] = {}  # before a chunk: silence that was sent, a signal
-        self.in_turn = False
+        self.began_at: float | None = None  # of the model's turn
+        self.told = False
+        self.unanswered = False
+        self.sure: set[int] = set()
         self.heard: set[int] = set()
         self.gone: set[int] = set()
         self.contexts: list[str] = []
@@ -638,8 +677,8 @@ class Conversations(RuleBasedStateMachine):
         if self.ended or self.talk.now - self.last > LONG_PAUSE_S:
             self.utterances.append([])
             self.began = self.talk.now
-        if 0.9 < self.silence < 1.1 or 0.9 < self.talk.now - self.last < 1.1:
-            self.rest(0.4, sent=True)  # no pause of just about the length that ends a turn
+        while any(abs(pause - end) < 0.1 for end in (TURN_PAUSE_S, LONG_PAUSE_S) for pause in self._pauses):
+            self.rest(0.12, sent=True)  # no pause of just about the length that ends a turn
         first = self.talk.index + 1
         pause = (self.silence, self.signalled)
         said = self.talk.speak(chunks * CHUNK_S)
@@ -647,6 +686,10 @@ class Conversations(RuleBasedStateMachine):
         self.places += list(enumerate(said, first))
         self.utterances[-1] += said
         self.ended, self.silence, self.last, self.signalled = False, 0.0, self.talk.now, False
+
+    @property
+    def _pauses(self) -> tuple[float, float]:
+        return self.silence, self.talk.now - self.last
 
     @rule(seconds=st.sampled_from([0.04, 0.12, 0.4, 0.8, 3.2]), sent=st.booleans())
     def rest(self, seconds: float, sent: bool) -> None:
@@ -662,49 +705,66 @@ class Conversations(RuleBasedStateMachine):
         self.talk.send(Kind.SIGNAL, "signal")
         self.ended = self.signalled = True
 
-    @rule(kind=st.sampled_from([Kind.TURN, Kind.ANSWER, Kind.CONTEXT]))
-    def other(self, kind: Kind) -> None:
+    @rule()
+    def context(self) -> None:
         self.words += 1
-        self.talk.send(kind, f"{kind.value} {self.words}")
-        if kind is Kind.CONTEXT:
-            self.contexts.append(f"{kind.value} {self.words}")
+        self.contexts.append(f"context {self.words}")
+        self.talk.send(Kind.CONTEXT, self.contexts[-1])
 
     @property
     def clear(self) -> bool:
         """Whether an honest model may show now what it has heard: before somebody has spoken for long, or after."""
         return self.ended or self.talk.now - self.began < LOOK_BACK_S - 0.2
 
-    def _hear(self) -> None:
+    def _known(self) -> set[int]:
         known = self.utterances if self.ended else self.utterances[:-1]
-        self.heard |= {number for utterance in known for number in utterance}
+        return {number for utterance in known for number in utterance} - self.gone
 
-    @precondition(lambda self: self.clear and not self.in_turn)
+    def _went_on(self) -> None:
+        """What crosses the beginning of a turn interrupts it in time."""
+        if self.began_at is None or self.talk.now - self.began_at < CROSSING_S:
+            return
+        self.sure = set(self.heard)
+        if self.told:
+            self.gone |= self.heard
+
+    @precondition(lambda self: self.clear and self.began_at is None)
     @rule()
     def turn_begins(self) -> None:
-        self._hear()
-        self.talk.backlog.turn_began()
-        self.in_turn = True
+        self.heard = self._known()
+        self.sure = set() if self.unanswered else self._first_turn(sorted(self.heard))
+        self.told, self.unanswered, self.began_at = self.unanswered, False, self.talk.now
+        self.talk.backlog.turn_began(self.talk.now)
 
-    @precondition(lambda self: self.in_turn)
+    @precondition(lambda self: self.began_at is not None)
     @rule(interrupted=st.booleans())
     def turn_ends(self, interrupted: bool) -> None:
-        self.talk.backlog.turn_over(interrupted=interrupted)
-        self.gone |= self.heard
-        self.in_turn = False
+        self._went_on()
+        if interrupted:
+            self.talk.interrupted()
+        else:
+            self.talk.backlog.turn_over()
+        self.gone |= self.sure if interrupted else self.heard
+        self.heard, self.began_at = set(), None
 
     @precondition(lambda self: self.clear)
     @rule()
     def transcript(self) -> None:
-        if not self.heard - self.gone:  # else it is a late one, of what is being answered
-            self._hear()
-        self.gone |= self._first_turn(sorted(self.heard - self.gone))
-        self.talk.backlog.transcribed()
+        self._went_on()
+        late = self.heard - self.gone
+        if not (told := self.sure - self.gone if self.began_at is not None else set()):
+            told = self._first_turn(sorted(late or self._known()))
+        self.told = self.told or bool(late)
+        self.unanswered = self.unanswered or (not late and bool(told))
+        self.gone |= told
+        self.talk.backlog.transcribed(self.talk.now)
+        assert not self.unanswered or self.talk.backlog.owed
 
     def _first_turn(self, said: list[int]) -> set[int]:
         """Those of `said` that are one turn of the user's to every model."""
         for number in said[1:]:
             silence, signalled = self.breaks.get(number, (0.0, False))
-            if signalled or silence >= LONG_PAUSE_S:
+            if signalled or silence >= TURN_PAUSE_S:
                 return {one for one in said if one < number}
         return set(said)
 
@@ -723,12 +783,11 @@ class Conversations(RuleBasedStateMachine):
         expected = self.open
         again = self.talk.lose(afresh=afresh)
         assert numbers(again) == expected
-        assert not any(one.startswith("answer") for one in others(again))
         if afresh:
             assert [one for one in others(again) if one.startswith("context")] == self.contexts[-64:]
         loud_places = (index for index, one in enumerate(again, 2) if isinstance(one, Blob) and any(one.data or b""))
         self.places = list(zip(loud_places, expected, strict=True))
-        self.heard, self.in_turn = set(), False
+        self.heard, self.began_at, self.unanswered = set(), None, False
         self.rest(0.4, sent=True)
 
     @property
@@ -745,41 +804,136 @@ TestConversations = Conversations.TestCase
 TestConversations.settings = settings(max_examples=150, stateful_step_count=40)
 
 
-@pytest.mark.parametrize("how", ["silence", "signal", "start"])
+@pytest.mark.parametrize("how", ["silence", "pause", "signal", "start"])
 @pytest.mark.parametrize("answered", [False, True])
 def test_words_are_of_one_turn_though_two_were_stuck_together(talk: Talk, how: str, answered: bool) -> None:
     """Both have left while the network stood still; the words of the first come when it moves again."""
     talk.speak(0.8)
-    if how == "silence":
-        talk.rest(1.2)
+    if how in ("silence", "pause"):
+        talk.rest(LONG_PAUSE_S + 0.2 if how == "silence" else TURN_PAUSE_S + 0.02)
     else:
         talk.send(Kind.SIGNAL if how == "signal" else Kind.START, how)
     second = talk.speak(0.8)
     talk.rest(0.4)
     if answered:
-        talk.backlog.turn_began()
-    talk.backlog.transcribed()
+        talk.backlog.turn_began(talk.now)
+    talk.backlog.transcribed(talk.now)
     again = talk.lose()
     assert numbers(again) == second
-    if how == "silence":
+    if how in ("silence", "pause"):
         assert not any((again[0].data or b"")[:PRE_ROLL_BYTES])  # how it began, too
-    talk.backlog.transcribed()
+    talk.backlog.transcribed(talk.now)
     assert numbers(talk.lose()) == []
 
 
 def test_a_pause_for_breath_ends_no_turn(talk: Talk) -> None:
     talk.speak(0.8)
-    talk.rest(0.6)
+    talk.rest(0.4)
     talk.speak(0.8)
     talk.rest(0.4)
-    talk.backlog.transcribed()
+    talk.backlog.transcribed(talk.now)
     assert not talk.backlog.speech
+
+
+def two(talk: Talk, pause: float) -> tuple[list[int], list[int]]:
+    """Two utterances with a pause between them that may end a turn, or more."""
+    first = talk.speak(0.8)
+    talk.rest(pause)
+    second = talk.speak(0.8)
+    talk.rest(0.6)
+    return first, second
+
+
+pauses = pytest.mark.parametrize("pause", [TURN_PAUSE_S + 0.02, LONG_PAUSE_S + 0.2])
+tellings = pytest.mark.parametrize("told", [None, "before", "after"])
+
+
+def answer(talk: Talk, told: str | None) -> None:
+    """The model begins to answer the first, and tells its words before, after that, or not."""
+    if told == "before":
+        talk.backlog.transcribed(talk.now)
+    talk.backlog.turn_began(talk.now)
+    if told == "after":
+        talk.backlog.transcribed(talk.now)
+
+
+@pauses
+@tellings
+def test_what_interrupts_an_answer_at_once_was_not_answered_by_it(talk: Talk, pause: float, told: str | None) -> None:
+    """Both were stuck on the way: the second comes right after the first, and interrupts the answer to that."""
+    _, second = two(talk, pause)
+    answer(talk, told)
+    talk.interrupted()
+    assert talk.backlog.speech
+    talk.backlog.transcribed(talk.now)
+    assert talk.backlog.owed
+    assert not talk.backlog.speech
+    said = talk.speak(0.4)
+    talk.rest(0.6)
+    assert not set(numbers(talk.lose())) & set(second)
+    assert said == numbers(talk.lose())
+
+
+@pauses
+@tellings
+def test_what_an_answer_that_goes_on_is_to_was_heard_though_it_may_be_two_turns(
+    talk: Talk, pause: float, told: str | None
+) -> None:
+    both = two(talk, pause)
+    answer(talk, told)
+    talk.now += CROSSING_S + 0.1
+    talk.backlog.went_on(talk.now)
+    assert talk.backlog.speech is (told is None)
+    said = talk.speak(0.4)
+    assert numbers(talk.lose()) == ([] if told else both[0] + both[1]) + said
+
+
+@pauses
+@tellings
+def test_what_interrupts_an_answer_late_was_said_after_it_began(talk: Talk, pause: float, told: str | None) -> None:
+    two(talk, pause)
+    answer(talk, told)
+    talk.now += CROSSING_S + 0.1
+    said = talk.speak(0.4)
+    talk.interrupted()
+    assert numbers(talk.lose()) == said
+
+
+def test_words_that_come_when_the_answer_has_gone_on_are_all_that_it_is_to(talk: Talk) -> None:
+    two(talk, TURN_PAUSE_S + 0.02)
+    talk.backlog.turn_began(talk.now)
+    talk.now += CROSSING_S + 0.1
+    talk.backlog.transcribed(talk.now)
+    assert not talk.backlog.speech
+    assert not talk.backlog.owed
+
+
+def test_an_answer_that_goes_on_after_a_tool_may_cross_what_was_said_meanwhile(talk: Talk) -> None:
+    talk.speak(0.4)
+    talk.rest(0.6)
+    talk.backlog.turn_began(talk.now)  # a call
+    talk.send(Kind.ANSWER, "answer")
+    talk.rest(CROSSING_S + 0.1)
+    said = talk.speak(0.4)
+    talk.rest(LONG_PAUSE_S + 0.1)
+    talk.backlog.turn_began(talk.now)
+    talk.interrupted()
+    assert numbers(talk.lose()) == said
+
+
+def test_a_frame_stays_with_the_typed_turn_that_is_being_answered(talk: Talk) -> None:
+    talk.send(Kind.TURN, "turn one")
+    talk.media(frame(7))
+    talk.backlog.turn_began(talk.now)
+    talk.now += CROSSING_S + 0.1
+    talk.backlog.went_on(talk.now)
+    assert frames(talk.lose()) == [7]
 
 
 def test_context_that_nobody_is_known_to_have_heard() -> None:
     backlog: Backlog[str] = Backlog()
     backlog.sent(Kind.CONTEXT, "heard", 1, 1, 0.0)
-    backlog.turn_began()
+    backlog.turn_began(0.0)
     backlog.turn_over()
     backlog.sent(Kind.CONTEXT, "news", 1, 2, 1.0)
     assert backlog.unheard == ["news"]

@@ -52,8 +52,9 @@ class Farewell:
 
     def begin(self, line: Line) -> None:
         """`line` is left; what it says goes on to be heard."""
+        self._backlog.went_on(self._conversation.now())
         if self._conversation.finish_input():  # this line answers it; the next one need not hear it
-            self._backlog.settled()
+            self._backlog.transcribed(self._conversation.now())
         line.is_deaf = self._backlog.speech  # which the next line is sent, and puts into words
         self._cut_off |= self._conversation.unfinished
         self.line = line

@@ -31,7 +31,6 @@ class Line:
         "handle",
         "has_called",
         "has_finished",
-        "interrupted",
         "is_deaf",
         "is_up_to_date",
         "lost",
@@ -59,7 +58,6 @@ class Line:
         self.calls: set[str] = set()
         self.lost: ModelError | None = None
         self.muted = False
-        self.interrupted = False
         self.is_deaf = False
         self.told = 0
         self.is_up_to_date = not request.history_follows

@@ -137,7 +137,9 @@ class Part:
             ends: set[asyncio.Future[Any]] = {lines, self._decided}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if not lines.done():
-                conversation.end_part(input_comes_again=self._channel.uplink.backlog.speech)
+                backlog = self._channel.uplink.backlog
+                backlog.went_on(conversation.now())
+                conversation.end_part(input_comes_again=backlog.speech)
         except asyncio.CancelledError:
             await self._drain(screening, 0.0)
             raise

@@ -45,7 +45,7 @@ class Silence:
         if self._farewell.line is not None:  # that line speaks; the one in use has said nothing yet
             self._farewell.let_go()
             return
-        line.muted = line.interrupted = True
+        line.muted = True
         self._begin(_ask_for(line), "interruption")
 
     def fall(self, to_come: bool) -> None:

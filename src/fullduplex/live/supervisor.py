@@ -227,6 +227,7 @@ class Supervisor:
 
     def _break_off(self) -> None:
         """The line is gone: what it was saying ends here, and is to be said anew."""
+        self._backlog.went_on(self._conversation.now())
         self._cut_off |= self._conversation.break_off(input_comes_again=self._backlog.speech)
         self._gate.broken_off()
 
@@ -286,7 +287,7 @@ class Supervisor:
         content = message.server_content
         if line is self._line and self._conversation.in_turn and (not spoke or (line.has_called and _speaks(message))):
             line.has_called = False
-            self._backlog.turn_began()
+            self._backlog.turn_began(self._conversation.now())
         if content is not None and (content.turn_complete or content.interrupted or content.input_transcription):
             self._follow(line, content)
         if message.tool_call is not None and message.tool_call.function_calls:
@@ -311,11 +312,12 @@ class Supervisor:
     def _follow(self, line: Line, content: LiveServerContent) -> None:
         """Keeps count of what the model has heard and answered."""
         if line is self._line:
-            line.interrupted = line.interrupted or bool(content.interrupted)
             if content.input_transcription is not None and content.input_transcription.finished:
-                self._backlog.transcribed()
+                self._backlog.transcribed(self._conversation.now())
+            if content.interrupted:
+                self._backlog.interrupted(self._conversation.now())
             if content.turn_complete and not self._goes_on_elsewhere:
-                self._backlog.turn_over(interrupted=line.interrupted)
+                self._backlog.turn_over()
         if content.turn_complete:
             self._turn_over(line)
 
@@ -325,7 +327,6 @@ class Supervisor:
         return self._uplink.is_held or bool(self._tools.awaited)
 
     def _turn_over(self, line: Line) -> None:
-        line.interrupted = False
         self._cut_off.clear()
         if line is self._farewell.line:
             self._farewell.finished()

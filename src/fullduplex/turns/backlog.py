@@ -1,13 +1,17 @@
 """What was sent up and is not known to be in the model's memory: what the next connection must be told again.
 
 The backend's own count of what it has consumed is followed where it gives one. Else the turns tell: what the model has
-answered it has heard, except for speech that was still going on when the answer began. Typed turns and tool answers are
-in the session and are told from there; they stand here only to say that something is still open. Silence is not kept.
+answered it has heard, except for speech that was still going on when the answer began, and for what had left without
+having reached the model (a network that stands still lets go of all at once): that interrupts the answer at once. Until
+time has shown that nothing does, only the first of the user's turns is known to be heard. Typed turns and tool answers
+are in the session and are told from there; they stand here only to say that something is still open. Silence is not
+kept.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
@@ -25,7 +29,9 @@ BYTES_A_SECOND = 32_000  # what models hear: PCM16 mono at 16 kHz
 PRE_ROLL_BYTES = 3_200  # how a first syllable begins is quiet
 TRIM_EVERY_BYTES = 3_200
 PAUSE_S = 0.25
-LONG_PAUSE_S = 1.0  # after which every model takes the user's turn for ended
+TURN_PAUSE_S = 0.5  # after which models may take the user's turn for ended
+LONG_PAUSE_S = 1.0  # after which every model does
+CROSSING_S = 1.0  # within which an answer is interrupted by what crossed its beginning on the way
 LOOK_BACK_S = 2.0
 _FRAMES = 4
 _CONTEXTS = 64
@@ -82,6 +88,7 @@ class Backlog(Generic[T]):
     """The unacknowledged input of one run, in the order of sending. `T` is a request; media stand here as blobs."""
 
     __slots__ = (
+        "_began_at",
         "_bytes",
         "_context",
         "_entries",
@@ -89,6 +96,8 @@ class Backlog(Generic[T]):
         "_marked",
         "_max_bytes",
         "_spoke_at",
+        "_sure",
+        "_told",
         "_trim_at",
         "_unanswered",
         "_uncovered",
@@ -103,7 +112,10 @@ class Backlog(Generic[T]):
         self._bytes = 0  # of audio
         self._frames = 0
         self._trim_at = TRIM_EVERY_BYTES
-        self._marked = 0
+        self._marked = 0  # so many stood here when the model's turn began
+        self._sure = 0  # and so many of those it certainly had
+        self._began_at: float | None = None  # when that was
+        self._told = False  # the words of what it answers are known
         self._unanswered = False
         self._spoke_at: tuple[float, float] | None = None
         self.lost_bytes = 0
@@ -140,38 +152,63 @@ class Backlog(Generic[T]):
         """The model shows that it has heard the user out: what was sent is its, but for speech that still goes on."""
         self._marked = max(self._marked, self._boundary())
 
-    def transcribed(self) -> None:
+    def transcribed(self, now: float) -> None:
         """The model's ears have put speech into words, and the session has them: nobody needs the sound any more.
 
         Of what was typed this says nothing. Words to which no answer has begun are owed one. Words come in order: while
-        those are missing that the present answer is to, these are they. They are of one turn of the user's: when
-        several were stuck on the way together, the words of the others are still to come.
+        those are missing that the present answer is to, these are they. Else they are of one turn of the user's at
+        least, and no more is known: when several were stuck on the way together, the others' are still to come.
         """
-        late = any(entry.loud for entry in islice(self._entries, self._marked))
-        boundary = self._first_turn(self._marked if late else self._boundary())
-        self._spoke_at = self.last_speech()
-        self._unanswered |= any(entry.loud for entry in islice(self._entries, self._marked, boundary))
-        kept = 0
-        for _ in range(boundary):
-            if self._entries[kept].kind in (Kind.TURN, Kind.ANSWER):
-                kept += 1
-            else:
-                self._drop(kept)
+        self.went_on(now)
+        late = self._is_loud(0, self._marked)
+        if self._is_loud(0, self._sure):
+            told = self._sure
+        else:
+            told = self._first_turn(self._marked if late else self._boundary())
+        self._told |= late
+        self._unanswered |= self._is_loud(self._marked, told)
+        self._in_words(told)
 
-    def turn_began(self) -> None:
-        """The model answers, or speaks of its own accord."""
+    def turn_began(self, now: float) -> None:
+        """The model answers, or speaks of its own accord; or it goes on, after a tool."""
+        self.went_on(now)
+        # What was typed and what a tool answered is answered at once: then the user's speech may still go on.
+        at_once = any(entry.kind in (Kind.TURN, Kind.ANSWER) for entry in self._entries)
+        boundary = self._boundary(LONG_PAUSE_S, math.inf) if at_once else self._boundary()
+        if self._began_at is None:
+            self._sure = self._first_turn(boundary, asks=True)
+            self._told = self._unanswered
+        self._began_at = now
         self._unanswered = False
-        self.heard()
+        self._marked = max(self._marked, boundary)
 
-    def turn_over(self, *, interrupted: bool = False) -> None:
-        """The model's turn is complete, and what it answered is settled.
+    def went_on(self, now: float) -> None:
+        """The model's turn, if there is one, goes on until now: after a while, nothing crossed its beginning."""
+        if self._began_at is None or now - self._began_at < CROSSING_S:
+            return
+        if not self._told:
+            self._sure = self._marked
+        elif self._is_loud(0, self._marked):
+            self._in_words(self._marked)
 
-        What interrupted it may have crossed its beginning on the way: unless speech did, the last typed turn is open.
+    def interrupted(self, now: float) -> None:
+        """The model's turn was interrupted, perhaps by what had crossed its beginning on the way: that is still open.
+
+        Unless speech did, the last typed turn may have.
         """
+        self.went_on(now)
         last = max((n for n, entry in enumerate(self._entries) if entry.kind is Kind.TURN), default=None)
-        if interrupted and last is not None and not any(entry.loud for entry in islice(self._entries, last, None)):
+        if last is not None and not self._is_loud(last, len(self._entries)):
             self._marked = min(self._marked, last)
+        if self._began_at is not None and now - self._began_at < CROSSING_S:
+            self._marked = min(self._marked, self._sure)
+        self._sure = self._marked
+        self._began_at = None
+
+    def turn_over(self) -> None:
+        """The model's turn is complete, and what it answered is settled."""
         self.settled()
+        self._began_at = None
         # What a tool answered in the middle of this turn was used in it.
         for number in range(len(self._entries) - 1, -1, -1):
             if self._entries[number].kind is Kind.ANSWER:
@@ -182,7 +219,7 @@ class Backlog(Generic[T]):
         self._spoke_at = self.last_speech()
         for _ in range(min(self._marked, len(self._entries))):
             self._drop(0)
-        self._marked = 0
+        self._marked = self._sure = 0
 
     def covered(self, line: int = 0, index: int | None = None) -> None:
         """A handle was taken up: a connection that goes on from it knows all context up to this message of that
@@ -247,7 +284,8 @@ class Backlog(Generic[T]):
                 )
             if wanted:
                 again.append(entry.whole)
-        self._bytes, self._frames, self._trim_at, self._marked = 0, 0, TRIM_EVERY_BYTES, 0
+        self._bytes, self._frames, self._trim_at, self._marked, self._sure = 0, 0, TRIM_EVERY_BYTES, 0, 0
+        self._began_at = None
         self._unanswered = False
         return again
 
@@ -282,6 +320,8 @@ class Backlog(Generic[T]):
         del self._entries[number]
         if number < self._marked:
             self._marked -= 1
+        if number < self._sure:
+            self._sure -= 1
         if entry.kind is Kind.CONTEXT and not isinstance(entry.item, Blob):
             self._context = [*self._context, entry.item][-_CONTEXTS:]
             self._uncovered = [*self._uncovered, entry][-_CONTEXTS:]
@@ -290,11 +330,24 @@ class Backlog(Generic[T]):
             self._frames -= not entry.audio
             self._trim_at = min(self._trim_at, self._bytes + TRIM_EVERY_BYTES)
 
-    def _boundary(self) -> int:
+    def _in_words(self, count: int) -> None:
+        """The session has the words of the first `count` entries; of what was typed among them it needs nothing."""
+        self._spoke_at = self.last_speech()
+        kept = 0
+        for _ in range(count):
+            if self._entries[kept].kind in (Kind.TURN, Kind.ANSWER):
+                kept += 1
+            else:
+                self._drop(kept)
+
+    def _is_loud(self, start: int, stop: int) -> bool:
+        return any(entry.loud for entry in islice(self._entries, start, stop))
+
+    def _boundary(self, pause_s: float = PAUSE_S, look_back_s: float = LOOK_BACK_S) -> int:
         """How many entries stand before the speech that still goes on at the end.
 
         Pauses within it are short: in audio, which is all that a model hears, or where none came for very long. An
-        answer is never begun long after the speech that it answers: what goes on for longer than `LOOK_BACK_S` was
+        answer is never begun long after the speech that it answers: what goes on for longer than `look_back_s` was
         heard, too.
         """
         boundary = len(self._entries)
@@ -308,39 +361,43 @@ class Backlog(Generic[T]):
             seen += seconds
             quiet = 0.0 if entry.loud else quiet + seconds
             came = entry.at - entry.waited
-            paused = quiet > PAUSE_S or (entry.loud and began is not None and began - came > LONG_PAUSE_S)
+            paused = quiet > pause_s or (entry.loud and began is not None and began - came > LONG_PAUSE_S)
             if entry.kind is Kind.SIGNAL or paused:
                 return boundary
             if entry.loud:
                 boundary, began = number, came - seconds
-            if seen > LOOK_BACK_S:
+            if seen > look_back_s:
                 return len(self._entries)
         return boundary
 
-    def _first_turn(self, count: int) -> int:
-        """How many of the first `count` entries stand before the second of the user's turns that are among them.
+    def _first_turn(self, count: int, *, asks: bool = False) -> int:
+        """How many of the first `count` entries stand before the second of the user's turns that are among them: of the
+        spoken ones, or (`asks`) of all that ask for an answer, those that are known by their words already included.
 
-        What parts turns is what the model hears of it: silence and signals. When they came says nothing.
+        What parts spoken turns is what the model hears of it: silence and signals. When they came says nothing.
         """
-        spoke = False
-        quiet = 0.0
+        begun = asks and self._unanswered
+        quiet = TURN_PAUSE_S if begun else 0.0
         for number, entry in enumerate(islice(self._entries, count)):
-            if entry.kind is Kind.START and spoke:
+            typed = asks and entry.kind in (Kind.TURN, Kind.ANSWER)
+            if begun and (typed or entry.kind is Kind.START):
                 return number
-            if entry.kind is Kind.SIGNAL:
-                quiet = LONG_PAUSE_S
+            if typed:
+                begun = True
+            if typed or entry.kind is Kind.SIGNAL:
+                quiet = TURN_PAUSE_S
             if not entry.loud:
                 quiet += len(entry.audio) / BYTES_A_SECOND
                 continue
-            if spoke and quiet >= LONG_PAUSE_S:
+            if begun and quiet >= TURN_PAUSE_S:
                 return self._with_pre_roll(number)
-            spoke, quiet = True, 0.0
+            begun, quiet = True, 0.0
         return count
 
     def _with_pre_roll(self, number: int) -> int:
         """Where the silence stands with which the speech at `number` begins."""
         wanted = PRE_ROLL_BYTES
-        while wanted > 0 and (before := self._entries[number - 1]).audio and not before.loud:
+        while wanted > 0 and number > 0 and (before := self._entries[number - 1]).audio and not before.loud:
             wanted -= len(before.audio)
             number -= 1
         return number

@@ -28,8 +28,9 @@ from fullduplex.mock_live import (
 )
 from fullduplex.models import Gemini
 from fullduplex.models.gemini.failures import RECOVERABLE_CLOSES
+from fullduplex.testing.scripted_model import ScriptedConnection
 from fullduplex.turns.reconnect import ReconnectPolicy
-from tests.live.kit import Call, handle, user, virtual
+from tests.live.kit import TURN_COMPLETE, Call, handle, heard, text, user, virtual
 from tests.live.wire import MODEL, RESUMING, TEXT, THIRD, ask, connected, model_said, talk, talk_of
 from tests.server.processes import environment, json_line, running
 
@@ -50,6 +51,52 @@ async def test_a_connection_goes_on_from_its_handle_and_is_told_nothing_again() 
             [{"text": "which number did I say?"}]
         ]
         assert not call.reader.done(), "the same generator goes on"
+
+
+def counted(name: str, index: int) -> dict[str, Any]:
+    """A handle for all up to this message of the client's; the setup is number 0."""
+    update = handle(name)
+    update["sessionResumptionUpdate"]["lastConsumedClientMessageIndex"] = str(index)
+    return update
+
+
+def handle_of(connection: ScriptedConnection) -> str | None:
+    resumption = connection.request.config.session_resumption
+    return resumption.handle if resumption is not None else None
+
+
+@virtual
+async def test_a_handle_that_covers_less_than_the_one_in_hand_is_not_taken_up() -> None:
+    call = await Call.start(run_config=RESUMING)
+    first = await call.connection()
+    call.queue.send_content(user("the door is blue"), partial=True)
+    await first.wait_sent(1)
+    await call.play(text("I see."), TURN_COMPLETE, counted("all", 1), counted("less", 0))
+    first.lose()
+    second = await call.connection(2)
+    await asyncio.sleep(1)
+    assert handle_of(second) == "all"
+    assert second.sent == []
+    await call.end()
+
+
+@virtual
+@pytest.mark.parametrize("covers", [False, True])
+async def test_a_handle_that_does_not_cover_what_was_put_into_words_is_not_taken_up(covers: bool) -> None:
+    call = await Call.start(run_config=RESUMING)
+    first = await call.connection()
+    for pcm in [b"\0\x40" * 1600] * 5 + [bytes(3200)] * 6:
+        call.queue.send_realtime(types.Blob(data=pcm, mime_type="audio/pcm;rate=16000"))
+        await asyncio.sleep(0.1)
+    await call.play(heard("one two", True), text("Three."), TURN_COMPLETE, counted("h", 5 if covers else 4))
+    first.lose()
+    second = await call.connection(2)
+    await asyncio.sleep(1)
+    assert handle_of(second) == ("h" if covers else None)
+    told = [part.text for kind, turns in second.sent if kind == "history" for turn in turns for part in turn.parts]
+    assert told == ([] if covers else ["one two", "Three."])
+    assert not any(kind == "realtime" for kind, _ in second.sent)
+    await call.end()
 
 
 @pytest.mark.spec(141)

@@ -288,6 +288,17 @@ def test_an_index_of_a_later_connection_covers_the_earlier_ones(talk: Talk) -> N
     assert talk.lose() == []
 
 
+def test_speech_that_is_not_here_any_more_was_sent_after_what_an_index_covers(talk: Talk) -> None:
+    talk.speak(0.4)
+    last = talk.index
+    talk.rest(0.6)
+    assert not talk.backlog.speech_gone_since(1, 1)
+    talk.backlog.transcribed(talk.now)
+    assert talk.backlog.speech_gone_since(1, last - 1)
+    assert not talk.backlog.speech_gone_since(1, last)
+    assert not talk.backlog.speech_gone_since(2, 1), "that connection was told of it at its beginning"
+
+
 def test_a_backend_that_does_not_count_acknowledges_nothing(talk: Talk) -> None:
     talk.backlog.media(loud(7), 1, None, 0.0)
     talk.backlog.consumed(1, 1_000)

@@ -335,14 +335,19 @@ class Supervisor:
         self._consider_leaving()
 
     def _remember(self, line: Line, update: LiveServerSessionResumptionUpdate, shown: list[Event]) -> None:
-        """A handle is taken up when it covers all that was said and done: else the older one and its news are right."""
+        """A handle is taken up when it covers all that was said and done: else the older one and its news are right.
+
+        Speech that was consumed and not put into words yet is covered by the next handle, with its words.
+        """
         index = update.last_consumed_client_message_index
         count = None if index is None else int(index) + 1
         if not (update.resumable and update.new_handle and line.is_up_to_date) or self._uplink.is_engaged:
             return
         if count is not None:
-            if count < line.told or self._backlog.speech_until(line.number, count):
-                return  # consumed, but its transcript is still to come: a later handle will cover both
+            heard = not self._backlog.speech_gone_since(line.number, count)
+            if count < line.told or self._backlog.speech_until(line.number, count) or not heard:
+                return
+            line.told = count
             self._backlog.consumed(line.number, count)
         elif self._backlog.speech:
             return

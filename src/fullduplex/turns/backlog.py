@@ -93,6 +93,7 @@ class Backlog(Generic[T]):
         "_context",
         "_entries",
         "_frames",
+        "_gone_until",
         "_marked",
         "_max_bytes",
         "_spoke_at",
@@ -117,6 +118,7 @@ class Backlog(Generic[T]):
         self._began_at: float | None = None  # when that was
         self._told = False  # the words of what it answers are known
         self._unanswered = False
+        self._gone_until: tuple[int, int | None] = (0, None)  # line and message of the latest speech that is not here
         self._spoke_at: tuple[float, float] | None = None
         self.lost_bytes = 0
 
@@ -244,6 +246,11 @@ class Backlog(Generic[T]):
         """Whether such speech was sent up to this message of that connection."""
         return any(entry.loud and self._is_before(entry, line, index) for entry in self._entries)
 
+    def speech_gone_since(self, line: int, index: int) -> bool:
+        """Whether speech that is not here any more was sent after this message of that connection."""
+        gone_on, until = self._gone_until
+        return gone_on == line and until is not None and until > index
+
     @property
     def owed(self) -> bool:
         """Whether words of the user's or a tool's answer wait for the model's next turn."""
@@ -326,6 +333,8 @@ class Backlog(Generic[T]):
             self._context = [*self._context, entry.item][-_CONTEXTS:]
             self._uncovered = [*self._uncovered, entry][-_CONTEXTS:]
         elif entry.kind is Kind.MEDIA:
+            if entry.loud:
+                self._gone_until = entry.line, entry.index
             self._bytes -= len(entry.audio)
             self._frames -= not entry.audio
             self._trim_at = min(self._trim_at, self._bytes + TRIM_EVERY_BYTES)

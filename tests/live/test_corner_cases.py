@@ -11,6 +11,8 @@ from fullduplex.errors import ConnectionLost
 from fullduplex.events import Event
 from fullduplex.sessions import InMemorySessionService, Session
 from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
+from fullduplex.tools import FunctionTool
+from fullduplex.types.config import Behavior
 from tests.live.kit import (
     INTERRUPTED,
     TURN_COMPLETE,
@@ -142,6 +144,35 @@ async def test_a_picture_is_not_taken_for_speech_when_a_question_is_asked_again(
     second = await call.connection(2)
     await second.wait_sent(2)
     assert second.sent == [("question", [user("q1")]), ("realtime", FRAME)]
+    await call.end()
+
+
+@virtual
+async def test_a_line_that_was_not_told_of_a_call_is_not_asked_for_an_answer_before_its_tool_has_answered() -> None:
+    """Else the model, which sees an open question, would call the tool again."""
+
+    async def dig() -> str:
+        await asyncio.sleep(2)
+        return "found"
+
+    async def work() -> str:
+        await asyncio.sleep(4)
+        return "done"
+
+    call = await Call.start(tools=[FunctionTool(dig, behavior=Behavior.NON_BLOCKING), work])
+    await call.connection()
+    await ask(call, "q1")
+    await call.play(calls(("c1", "dig")), text("I dig."), TURN_COMPLETE)
+    await ask(call, "q2")
+    first = await call.play(calls(("c2", "work")))
+    first.lose()
+    second = await call.connection(2)
+    await asyncio.sleep(3)
+    assert "question" not in [kind for kind, _ in second.sent]
+    await asyncio.sleep(2)
+    assert [kind for kind, _ in second.sent][-1] == "question"
+    told = [part.function_response for _, turns in second.sent for turn in turns for part in turn.parts]
+    assert [one.id for one in told if one is not None][-2:] == ["c1", "c2"]
     await call.end()
 
 

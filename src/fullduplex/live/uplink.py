@@ -278,7 +278,7 @@ class Uplink:
         if not news.contents:
             return False
         # In the middle of something else it would interrupt: then the model only learns of it.
-        elsewhere = (self.backlog.owed and not news.open_question) or bool(self._awaited & line.calls)
+        elsewhere = (self.backlog.owed and not news.open_question) or bool(self._awaited)
         busy = self._conversation.in_turn or self.backlog.speech or elsewhere
         asks = asks and not busy and any(answer.scheduling != "SILENT" for answer in answers)
         await line.connection.send_history(news.contents, turn_complete=asks)

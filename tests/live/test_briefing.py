@@ -303,6 +303,15 @@ def test_what_the_tool_of_an_agent_that_has_gone_answers_late_hides_no_question(
     assert asks(*events, by("other", answered("c1")))
 
 
+def test_recordings_of_agents_that_have_gone_hide_no_question() -> None:
+    file = types.FileData(file_uri="artifact://a/_adk_live/x", mime_type="audio/pcm")
+    recordings = [
+        Event(author=author, content=Content(role="model", parts=[Part(file_data=file)]))
+        for author in ("third", "other")
+    ]
+    assert asks(typed("hello"), *handed_over("third", "other"), *handed_over("other", "guide"), *recordings)
+
+
 def test_what_a_loss_cut_off_of_an_agent_that_then_handed_over_is_left_out() -> None:
     broken = by("other", wrote("Your ord", id="cut", interrupted=True))
     events = (typed("where is it?"), broken, *handed_over("other", "guide"))

@@ -90,7 +90,8 @@ def _asking(told: Sequence[Event], agent: str | None) -> Event | None:
         if _is_by_another(event, agent):
             if hands_over(event):
                 return event if spoke <= {event.author} else None
-            if not event.get_function_responses():  # its tools may answer long after it has gone
+            # Its tools may answer, and its recordings be kept, long after it has gone.
+            if not event.get_function_responses() and contents_of([event], agent=agent):
                 spoke.add(event.author)
         elif contents := contents_of([event], agent=agent):
             return event if not spoke and contents[-1].role != "model" else None

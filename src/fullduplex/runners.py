@@ -301,10 +301,16 @@ class Runner:
 def _obey(queue: LiveRequestQueue, stop: Stop) -> None:
     """Has a hang-up end a run that has not begun: at once, or a little later, if something waits to be sent."""
     loop = asyncio.get_running_loop()
-    if not queue.closed:
-        queue.closing().add_done_callback(
-            lambda _: loop.call_later(_SEND_DEADLINE_S if queue.qsize() else 0.0, stop.call_off)
-        )
+    if queue.closed:
+        return
+
+    def hung_up(closed: asyncio.Future[None]) -> None:
+        if not closed.cancelled():
+            loop.call_later(_SEND_DEADLINE_S if queue.qsize() else 0.0, stop.call_off)
+
+    closed = queue.closing()
+    closed.add_done_callback(hung_up)
+    stop.watched(closed)
 
 
 def _toolsets(agent: BaseAgent) -> list[BaseToolset]:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
 
 from fullduplex.errors import FullduplexError
 
@@ -19,22 +18,25 @@ class Stop:
     """Ends one run, and knows when the run has let go of its session. The runs of a runner may be on several event
     loops: any thread may ask, and wait."""
 
+    __slots__ = ("_asked", "_has_begun", "_interrupt", "_lock", "_over", "_rests", "_watch", "reason")
+
     def __init__(self) -> None:
         self.reason: FullduplexError | None = None
         self._lock = threading.Lock()
-        self._asked = _mark()
-        self._over = _mark()
+        self._asked = _Mark()
+        self._over = _Mark()
         self._rests = False
         self._has_begun = False
         self._interrupt: Callable[[], object] | None = None
+        self._watch: asyncio.Future[None] | None = None
 
     def ask(self, reason: FullduplexError | None = None) -> None:
         """Ends the run soon, with `reason` as its error."""
         with self._lock:
             self.reason = reason
-            _set(self._asked)
+            self._asked.set()
             if self._rests:
-                _set(self._over)
+                self._over.set()
             elif self._interrupt is not None:
                 with contextlib.suppress(RuntimeError):  # its loop is closed: nothing works there any more
                     self._interrupt()
@@ -44,23 +46,31 @@ class Stop:
         if not self._has_begun:
             self.ask()
 
+    def watched(self, watch: asyncio.Future[None]) -> None:
+        """`watch` may call the run off, and is cancelled when there is nothing to call off any more."""
+        self._watch = watch
+
     def asked(self) -> asyncio.Future[None]:
         """A future of this event loop that is done when somebody has asked."""
-        return asyncio.wrap_future(self._asked)
+        with self._lock:
+            return self._asked.wait()
 
     @property
     def is_over(self) -> bool:
         """Whether the run has let go of its session."""
-        return self._over.done()
+        return self._over.is_set
 
     def over(self) -> None:
         """The run has let go of its session."""
         with self._lock:
-            _set(self._over)
+            self._over.set()
+        self._unwatch()
 
     async def ended(self) -> None:
         """Returns when the run has let go of its session."""
-        await asyncio.wrap_future(self._over)
+        with self._lock:
+            over = self._over.wait()
+        await over
 
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -86,10 +96,12 @@ class Stop:
         """From now on the run works on its session, and whoever asks waits until it is `over`; `interrupt` is called
         when somebody does. Raises the reason of the end when somebody has."""
         with self._lock:
-            if self._asked.done():
+            if self._asked.is_set:
                 raise self._end()
             self._rests, self._interrupt = False, interrupt
             self._has_begun = interrupt is None
+        if interrupt is None:
+            self._unwatch()
 
     @staticmethod
     def is_quiet(error: BaseException) -> bool:
@@ -99,23 +111,46 @@ class Stop:
     def _rest(self) -> None:
         with self._lock:
             self._rests, self._interrupt = True, None
-            if self._asked.done():
-                _set(self._over)
+            if self._asked.is_set:
+                self._over.set()
+
+    def _unwatch(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.cancel()
 
     def _end(self) -> FullduplexError:
         return self.reason or Stopped("the runner was closed")
 
 
-def _mark() -> Future[None]:
-    """What is set once, by any thread; whoever waits for it cannot cancel it."""
-    mark: Future[None] = Future()
-    mark.set_running_or_notify_cancel()
-    return mark
+class _Mark:
+    """What is set once, and who waits for it, on any event loop. Whoever uses it holds the lock of its `Stop`."""
+
+    __slots__ = ("_waiting", "is_set")
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def set(self) -> None:
+        self.is_set = True
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits there any more
+                one.get_loop().call_soon_threadsafe(_finish, one)
+
+    def wait(self) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.is_set:
+            future.set_result(None)
+        else:
+            self._waiting = [*(one for one in self._waiting if not one.done()), future]
+        return future
 
 
-def _set(mark: Future[None]) -> None:
-    if not mark.done():
-        mark.set_result(None)
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _expire(scope: asyncio.Timeout) -> None:

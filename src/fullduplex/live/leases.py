@@ -69,7 +69,7 @@ class Leases:
             return other
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Lease:
     """A run that has a session: how to end it, and the queue that feeds it if it is live."""
 

@@ -17,11 +17,11 @@ from typing import Any, Self
 from weakref import WeakValueDictionary
 
 from fullduplex.agents.base import BaseAgent
-from fullduplex.agents.contexts import AgentEngine, InvocationContext, Stop
+from fullduplex.agents.contexts import AgentEngine, InvocationContext
 from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.agents.once import Once
 from fullduplex.agents.run_config import RunConfig
-from fullduplex.agents.stop import Stopped
+from fullduplex.agents.stop import Stop, Stopped
 from fullduplex.agents.succession import present_agent
 from fullduplex.apps import App
 from fullduplex.artifacts import BaseArtifactService, InMemoryArtifactService
@@ -46,8 +46,6 @@ from fullduplex.types.content import Content, Part
 from fullduplex.types.struct import coerce
 
 logger = logging.getLogger(__name__)
-
-_SEND_DEADLINE_S = 5.0
 
 
 class Runner:
@@ -150,7 +148,7 @@ class Runner:
         key, stop = (user_id, session_id.strip()), Stop()
         await self._leases.claim(key, stop, live_request_queue)
         try:
-            _obey(live_request_queue, stop)
+            _obey(live_request_queue, stop, self._engine.settings.send_deadline_s)
             async with stop.working():
                 # Loaded when it is ours: a run that was taken over has written its last words by now.
                 session = session or await self._load(user_id, session_id, run_config)
@@ -298,15 +296,15 @@ class Runner:
             return session  # another run has made it meanwhile
 
 
-def _obey(queue: LiveRequestQueue, stop: Stop) -> None:
-    """Has a hang-up end a run that has not begun: at once, or a little later, if something waits to be sent."""
+def _obey(queue: LiveRequestQueue, stop: Stop, deadline_s: float) -> None:
+    """Has a hang-up end a run that has not begun: at once, or after `deadline_s`, if something waits to be sent."""
     loop = asyncio.get_running_loop()
     if queue.closed:
         return
 
     def hung_up(closed: asyncio.Future[None]) -> None:
         if not closed.cancelled():
-            loop.call_later(_SEND_DEADLINE_S if queue.qsize() else 0.0, stop.call_off)
+            loop.call_later(deadline_s if queue.qsize() else 0.0, stop.call_off)
 
     closed = queue.closing()
     closed.add_done_callback(hung_up)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from fullduplex import LiveRequestQueue, Runner
 from fullduplex.agents import BaseAgent, InvocationContext
+from fullduplex.agents.stop import Stop
 from fullduplex.errors import SessionBusy
 from fullduplex.events import Event
 from fullduplex.sessions import InMemorySessionService
@@ -341,6 +342,17 @@ async def test_a_call_on_another_loop_is_taken_over() -> None:
         await take(desk.call())
         await thread
     assert outcome == ["session_busy"]
+
+
+def test_a_run_that_is_cleared_away_after_its_loop_lets_go_of_its_session() -> None:
+    loop = asyncio.new_event_loop()
+    watch: asyncio.Future[None] = loop.create_future()
+    watch.add_done_callback(lambda _: None)
+    stop = Stop()
+    stop.watched(watch)
+    loop.close()
+    stop.over()
+    assert stop.is_over
 
 
 def test_a_run_whose_loop_is_gone_has_its_session_no_more() -> None:

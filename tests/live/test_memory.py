@@ -21,9 +21,9 @@ from fullduplex.live import LiveSettings
 from fullduplex.models.base import ConnectRequest
 from fullduplex.testing.clock import run_virtual
 from fullduplex.testing.scripted_model import ScriptedConnection, ScriptedModel
-from fullduplex.turns.backlog import LONG_PAUSE_S
 from fullduplex.turns.loudness import is_loud
 from fullduplex.turns.reconnect import ReconnectPolicy
+from fullduplex.turns.utterances import LONG_PAUSE_S
 from fullduplex.types.content import Content
 from fullduplex.types.live import LiveServerMessage
 from tests.live.kit import TURN_COMPLETE, Call, calls, content, handle, heard, leftovers, settle, text, user

@@ -12,17 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fullduplex.turns.backlog import (
-    CROSSING_S,
-    LONG_PAUSE_S,
-    LOOK_BACK_S,
-    PAUSE_S,
-    PRE_ROLL_BYTES,
-    TRIM_EVERY_BYTES,
-    TURN_PAUSE_S,
-    Backlog,
-    Kind,
-)
+from fullduplex.turns.backlog import CROSSING_S, TRIM_EVERY_BYTES, Backlog
+from fullduplex.turns.utterances import LONG_PAUSE_S, LOOK_BACK_S, PAUSE_S, PRE_ROLL_BYTES, TURN_PAUSE_S, Kind
 from fullduplex.types import Blob
 
 CHUNK_S = 0.04

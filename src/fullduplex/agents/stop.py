@@ -116,7 +116,7 @@ class Stop:
 
     def _unwatch(self) -> None:
         watch, self._watch = self._watch, None
-        if watch is not None:
+        if watch is not None and not watch.get_loop().is_closed():
             watch.cancel()
 
     def _end(self) -> FullduplexError:

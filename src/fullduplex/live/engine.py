@@ -31,6 +31,11 @@ class Engine:
         """Where time, ids and chance come from."""
         return self._ambient
 
+    @property
+    def settings(self) -> LiveSettings:
+        """The engine's deadlines and its policy of reconnecting."""
+        return self._settings
+
     def run(self, ctx: InvocationContext) -> AsyncGenerator[Event, None]:
         """The events of `ctx.agent`'s run. Raises what its instruction raises, before anything connects."""
         return Conductor(ctx=ctx, resolve=self._resolve, ambient=self._ambient, settings=self._settings).events()

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from fullduplex.agents.contexts import Stop
+from fullduplex.agents.stop import Stop
 from fullduplex.errors import FullduplexError, SessionBusy
 from fullduplex.requests import LiveRequestQueue
 

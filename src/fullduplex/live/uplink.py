@@ -23,9 +23,10 @@ from fullduplex.live.tool_runner import ToolRunner
 from fullduplex.live.upstream import NOTHING, Sent, Upstream, answers_in, as_turn, is_media, kind_of
 from fullduplex.requests import LiveRequest, LiveRequestQueue
 from fullduplex.sessions import Session
-from fullduplex.turns.backlog import BYTES_A_SECOND, Backlog, Kind
+from fullduplex.turns.backlog import Backlog
 from fullduplex.turns.ledger import is_news
 from fullduplex.turns.loudness import is_loud
+from fullduplex.turns.utterances import BYTES_A_SECOND, Kind
 from fullduplex.types.content import Blob, Content
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from fullduplex.events import Event, EventActions
 from fullduplex.live.microphone import Microphone
 from fullduplex.models.base import LiveConnection
 from fullduplex.requests import LiveRequest
-from fullduplex.turns.backlog import Kind
+from fullduplex.turns.utterances import Kind
 from fullduplex.types.content import Blob, Content, FunctionResponse
 from fullduplex.types.live import AudioStreamEnd
 

@@ -9,8 +9,9 @@ from contextlib import aclosing
 from typing import Any
 
 from fullduplex.agents.base import BaseAgent
-from fullduplex.agents.contexts import AgentEngine, InvocationContext, Stop
+from fullduplex.agents.contexts import AgentEngine, InvocationContext
 from fullduplex.agents.run_config import RunConfig
+from fullduplex.agents.stop import Stop
 from fullduplex.events import Event
 from fullduplex.memory import InMemoryMemoryService
 from fullduplex.plugins import PluginManager

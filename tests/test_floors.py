@@ -27,7 +27,7 @@ FLOORS = [
     {"turns"},
     {"events"},
     {"types"},
-    {"errors"},
+    {"errors", "native", "_native"},
 ]
 HEIGHT = {package: -floor for floor, packages in enumerate(FLOORS) for package in packages}
 # Beside the house: nothing in it leans on them, but for the command that starts Mock Live.

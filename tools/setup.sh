@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes .venv and installs this project in it: `setup.sh run` what `make run` needs, `setup.sh dev` all that tests need.
-# Does nothing when that was done before and pyproject.toml and the locks are the same.
+# Does nothing when that was done before and pyproject.toml, the locks and what is compiled are the same.
 set -eu
 cd "$(dirname "$0")/.."
 kind=$1
@@ -11,7 +11,7 @@ case $kind in
 esac
 
 # A virtual environment holds absolute paths, so a moved folder needs a new one.
-key="$(pwd) $(cat pyproject.toml requirements.lock requirements-dev.lock | cksum)"
+key="$(pwd) $(cat pyproject.toml hatch_build.py src/fullduplex/_native.c requirements.lock requirements-dev.lock | cksum)"
 done_before() { [ -x .venv/bin/fullduplex ] && [ "$(cat ".venv/.installed-$1" 2>/dev/null)" = "$key" ]; }
 if done_before "$kind" || { [ "$kind" = run ] && done_before dev; }; then exit 0; fi
 

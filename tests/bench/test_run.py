@@ -71,4 +71,4 @@ def test_everybody_gets_over_interruptions_and_changes_of_lines(tmp_path: Path) 
 def test_an_unknown_subject_is_refused_by_name() -> None:
     done = bench("--subjects", "relay,nobody")
     assert done.returncode == 2
-    assert "nobody is none of relay, websockets, engine, genai, adk" in done.stderr
+    assert "nobody is none of relay, websockets, engine, pure, genai, adk" in done.stderr

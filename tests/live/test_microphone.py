@@ -202,19 +202,26 @@ def test_what_cannot_be_heard_is_refused_and_the_rest_goes_on(mime_type: str, co
     ],
 )
 @pytest.mark.parametrize("straight", [False, True])
+@pytest.mark.parametrize("own_words", [False, True], ids=["one mime type", "a new string for each chunk"])
 def test_a_rate_that_is_not_the_declared_one_is_warned_of_once(
-    mime_type: str, bytes_a_second: int, likely: int | None, straight: bool
+    mime_type: str, bytes_a_second: int, likely: int | None, straight: bool, own_words: bool
 ) -> None:
     warnings: list[InvalidInput] = []
     now = 0.0
     microphone = Microphone(now=lambda: now, tell=warnings.append)
+    passed: list[tuple[Blob, float]] = []
     for number in range(1500):  # thirty seconds
         now = number * 0.02
-        blob = Blob(data=bytes(bytes_a_second // 50), mime_type=mime_type)
+        mime = "".join(list(mime_type)) if own_words else mime_type
+        blob = Blob(data=bytes(bytes_a_second // 50), mime_type=mime)
         if straight and microphone.passes(blob):
-            microphone.meter(blob)
+            passed.append((blob, now))
         else:
             microphone.take(blob)
+        if len(passed) == 4:  # together, as the uplink tells of them
+            for one, at in passed:
+                microphone.meter(one, at)
+            passed.clear()
     if likely is None:
         assert warnings == []
     else:
@@ -266,6 +273,9 @@ async def test_the_short_way_takes_only_what_needs_no_conversion() -> None:
     for mime_type in ("audio/pcm;rate=48000", "audio/pcm;rate=16000;channels=2", "audio/wav", "audio/mpeg"):
         assert not passes(Blob(data=bytes(640), mime_type=mime_type))
     assert not passes(Blob(data=bytes(641), mime_type="audio/pcm;rate=16000"))
+    changing = Blob(mime_type="audio/pcm;rate=16000")
+    changing.data = bytearray(640)  # type: ignore[assignment]
+    assert not passes(changing)
 
 
 def test_pictures_have_no_rate() -> None:
@@ -274,6 +284,6 @@ def test_pictures_have_no_rate() -> None:
     microphone = Microphone(now=lambda: now, tell=warnings.append)
     for number in range(600):
         now = number * 0.05
-        microphone.meter(Blob(data=bytes(96_000 // 20), mime_type="image/jpeg"))
+        microphone.meter(Blob(data=bytes(96_000 // 20), mime_type="image/jpeg"), now)
         microphone.take(Blob(data=bytes(96_000 // 20), mime_type="image/jpeg"))
     assert warnings == []

@@ -85,15 +85,18 @@ async def test_what_was_answered_is_not_sent_again() -> None:
 
 
 @pytest.mark.spec(143)
-async def test_an_utterance_that_a_cut_falls_into_is_heard_whole_and_once() -> None:
+@pytest.mark.parametrize("one_blob", [False, True], ids=["a blob for each", "one for those that leave at once"])
+async def test_an_utterance_that_a_cut_falls_into_is_heard_whole_and_once(one_blob: bool) -> None:
     def hear(heard: bytes, rate: int) -> str:
         return ",".join(str(number) for number in tagged_audio.decode(heard, rate) if number != tagged_audio.UNREADABLE)
 
     options = {"hear": hear, "default_silence_ms": 200}
+    blob = pcm()
     async with talk(model=NATIVE, run_config=SPEAKING, mock=options) as (server, call):
         await connected(server, 1)
         for number, chunk in enumerate([*speech(0, 25), *[pcm()] * 15]):
-            call.queue.send_realtime(chunk)
+            blob.data = chunk.data
+            call.queue.send_realtime(blob if one_blob and number <= 10 else chunk)
             if number == 10:
                 await server.drop_all()
             await asyncio.sleep(0.04)

@@ -30,7 +30,7 @@ LISTEN_EVERY_S = 0.05
 class Farewell:
     """At most one line that speaks its last words. The ids of what it left unfinished go into `cut_off`."""
 
-    __slots__ = ("_asked", "_backlog", "_conversation", "_cut_off", "_in_use", "_session", "_uplink", "line")
+    __slots__ = ("_asked", "_conversation", "_cut_off", "_in_use", "_session", "_uplink", "line")
 
     def __init__(
         self,
@@ -44,7 +44,6 @@ class Farewell:
         self._session = session
         self._conversation = conversation
         self._uplink = uplink
-        self._backlog = uplink.backlog
         self._cut_off = cut_off
         self._in_use = in_use
         self._asked = False
@@ -52,10 +51,10 @@ class Farewell:
 
     def begin(self, line: Line) -> None:
         """`line` is left; what it says goes on to be heard."""
-        self._backlog.went_on(self._conversation.now())
+        self._uplink.backlog.went_on(self._conversation.now())
         if self._conversation.finish_input():  # this line answers it; the next one need not hear it
-            self._backlog.transcribed(self._conversation.now())
-        line.is_deaf = self._backlog.speech  # which the next line is sent, and puts into words
+            self._uplink.backlog.transcribed(self._conversation.now())
+        line.is_deaf = self._uplink.backlog.speech  # which the next line is sent, and puts into words
         self._cut_off |= self._conversation.unfinished
         self.line = line
         self._asked = False
@@ -108,14 +107,14 @@ class Farewell:
         while not retired.task.done() and patience_s > 0:
             await asyncio.wait([retired.task], timeout=min(LISTEN_EVERY_S, patience_s))
             patience_s -= LISTEN_EVERY_S
-            if self.line is retired and self._backlog.loud_bytes > FLICKER_BYTES:
+            if self.line is retired and self._uplink.backlog.loud_bytes > FLICKER_BYTES:
                 self._conversation.interrupt()
                 self.let_go()
 
     @property
     def _goes_on(self) -> bool:
         """Whether the user has said something since the line in use was told of the session."""
-        return self._backlog.owed or self._backlog.speech or self._uplink.goes_on
+        return self._uplink.backlog.owed or self._uplink.backlog.speech or self._uplink.goes_on
 
     async def _tell_of_it(self, line: Line) -> None:
         said = frozenset(self._conversation.said)

@@ -45,7 +45,6 @@ class Supervisor:
     __slots__ = (
         "_agent",
         "_answers",
-        "_backlog",
         "_chores",
         "_compression",
         "_conversation",
@@ -95,7 +94,6 @@ class Supervisor:
         fallback = setup.context_fallback
         self._compression = Compression(fallback, setup.reader) if fallback is not None else None
         self._uplink = channel.uplink
-        self._backlog = self._uplink.backlog
         self._opening = Opening(
             model=model,
             setup=setup,
@@ -227,8 +225,8 @@ class Supervisor:
 
     def _break_off(self) -> None:
         """The line is gone: what it was saying ends here, and is to be said anew."""
-        self._backlog.went_on(self._conversation.now())
-        self._cut_off |= self._conversation.break_off(input_comes_again=self._backlog.speech)
+        self._uplink.backlog.went_on(self._conversation.now())
+        self._cut_off |= self._conversation.break_off(input_comes_again=self._uplink.backlog.speech)
         self._gate.broken_off()
 
     async def _send(self, line: Line) -> None:
@@ -287,7 +285,7 @@ class Supervisor:
         content = message.server_content
         if line is self._line and self._conversation.in_turn and (not spoke or (line.has_called and _speaks(message))):
             line.has_called = False
-            self._backlog.turn_began(self._conversation.now())
+            self._uplink.backlog.turn_began(self._conversation.now())
         if content is not None and (content.turn_complete or content.interrupted or content.input_transcription):
             self._follow(line, content)
         if message.tool_call is not None and message.tool_call.function_calls:
@@ -313,11 +311,11 @@ class Supervisor:
         """Keeps count of what the model has heard and answered."""
         if line is self._line:
             if content.input_transcription is not None and content.input_transcription.finished:
-                self._backlog.transcribed(self._conversation.now())
+                self._uplink.backlog.transcribed(self._conversation.now())
             if content.interrupted:
-                self._backlog.interrupted(self._conversation.now())
+                self._uplink.backlog.interrupted(self._conversation.now())
             if content.turn_complete and not self._goes_on_elsewhere:
-                self._backlog.turn_over()
+                self._uplink.backlog.turn_over()
         if content.turn_complete:
             self._turn_over(line)
 
@@ -344,19 +342,19 @@ class Supervisor:
         if not (update.resumable and update.new_handle and line.is_up_to_date) or self._uplink.is_engaged:
             return
         if count is not None:
-            heard = not self._backlog.speech_gone_since(line.number, count)
-            if count < line.told or self._backlog.speech_until(line.number, count) or not heard:
+            heard = not self._uplink.backlog.speech_gone_since(line.number, count)
+            if count < line.told or self._uplink.backlog.speech_until(line.number, count) or not heard:
                 return
             line.told = count
-            self._backlog.consumed(line.number, count)
-        elif self._backlog.speech:
+            self._uplink.backlog.consumed(line.number, count)
+        elif self._uplink.backlog.speech:
             return
         else:
-            self._backlog.heard()
-            self._backlog.settled()
+            self._uplink.backlog.heard()
+            self._uplink.backlog.settled()
         event = next(event for event in shown if event.live_session_resumption_update is not None)
         self._opening.handle = Handle(update.new_handle, event.id)
-        self._backlog.covered(line.number, count)
+        self._uplink.backlog.covered(line.number, count)
 
     # -- changing lines -----------------------------------------------------------------------------------------------
 
@@ -379,7 +377,7 @@ class Supervisor:
         following = self._rotation.next
         if following is None or not following.is_open or self._leave is None or self._leave.done():
             return
-        if self._rotation.time_is_up or not (self._uplink.is_engaged or self._backlog.speech):
+        if self._rotation.time_is_up or not (self._uplink.is_engaged or self._uplink.backlog.speech):
             self._leave.set_result(None)
 
     def _change(self, line: Line) -> Line | None:

@@ -31,6 +31,8 @@ from fullduplex.types.content import Blob, Content
 
 logger = logging.getLogger(__name__)
 
+NOTED_TOGETHER = 4
+"""So many pieces of media that left are noted together: what that takes is in no cache by then, once for all."""
 FLICKER_BYTES = 6_400  # 0.2 s: a shorter sound may be none that anybody answers
 
 
@@ -75,9 +77,10 @@ class Uplink:
         self._late: Content | None = None
         self._unheard: list[LiveRequest] = []
         self._settled: list[Noted] = []
-        self.backlog: Backlog[Noted] = Backlog()
+        self._backlog: Backlog[Noted] = Backlog()
+        self._left: list[tuple[Blob, int, int | None, float]] = []  # media that are still to be noted
         self.is_closing = False
-        conversation.last_speech = self.backlog.last_speech
+        conversation.last_speech = lambda: self.backlog.last_speech()
 
     def begin(self, tools: ToolRunner, screening: Screening | None, reader: Reader) -> None:
         """Another agent's part begins, which has these tools; `screening` judges what the user types."""
@@ -96,6 +99,13 @@ class Uplink:
         """Lets it go, to the agent that is at work by now."""
         self.is_held = False
         self._free.set()
+
+    @property
+    def backlog(self) -> Backlog[Noted]:
+        """What was sent and the model is not known to have."""
+        if self._left:
+            self._note_left()
+        return self._backlog
 
     @property
     def _awaited(self) -> frozenset[str]:
@@ -214,17 +224,27 @@ class Uplink:
     def _offer(self, line: Line) -> Callable[[Blob], bool]:
         """The short way of media: past the queue, when nothing waits in it."""
         connection, number = line.connection, line.number
-        passes, send_now, meter = self._upstream.passes, connection.offer_realtime, self._upstream.meter
-        keep, now = self.backlog.media, self._ambient.now
+        passes, send_now, tap = self._upstream.passes, connection.offer_realtime, self._upstream.tap
+        left, now = self._left, self._ambient.now
 
         def offer(blob: Blob) -> bool:
             if self.is_held or not (passes(blob) and send_now(blob)):
                 return False
-            meter(blob)
-            keep(blob, number, connection.messages_sent, now())
+            # A copy, because the app may use its blob again.
+            left.append((blob.__copy__(), number, connection.messages_sent, now()))
+            if tap is not None:
+                tap(blob)
+            if len(left) >= NOTED_TOGETHER:
+                self._note_left()
             return True
 
         return offer
+
+    def _note_left(self) -> None:
+        while self._left:
+            blob, number, count, at = self._left.pop(0)
+            self._upstream.meter(blob, at)
+            self._backlog.media(blob, number, count, at)
 
     async def _judged(self, request: LiveRequest, line: Line) -> LiveRequest | None:
         """What of `request` may be sent. While that is judged, media flows on until something else stands before it."""
@@ -263,6 +283,7 @@ class Uplink:
         if await self._retell(request, line, asks=True):
             self.note(request, line)
         else:
+            self._note_left()  # it left before this
             media, event_id = await self._upstream.send(request, line.connection)
             sent = Sent(media, event_id or self._known.get(id(self._unsent)))
             self.note(request, line, sent, self._queue.waited_s)

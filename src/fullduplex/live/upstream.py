@@ -43,10 +43,10 @@ class Upstream:
         self._event = event
         self._note = note
         self._microphone = microphone or Microphone()
-        self._tap = tap
+        self.tap = tap
         self.passes = self._microphone.passes
-        """Whether media may go up as they are: then they need not come by `send`, if `meter` is told of them."""
-        self.meter = self._microphone.meter if tap is None else self._meter_and_tap
+        """Whether media may go up as they are: then they need not come by `send`, if `tap` and `meter` are told."""
+        self.meter = self._microphone.meter
         self._heard: tuple[LiveRequest, Blob | None] | None = None
 
     async def send(self, request: LiveRequest, connection: LiveConnection, *, noted: bool = False) -> Sent:
@@ -56,8 +56,8 @@ class Upstream:
         """
         if (audio := self._audio(request)) is not None:
             await connection.send_realtime(audio)
-            if self._tap is not None and not noted:
-                self._tap(audio)
+            if self.tap is not None and not noted:
+                self.tap(audio)
         if request.activity_start is not None:
             await connection.send_activity(request.activity_start)
         elif request.activity_end is not None:
@@ -72,11 +72,6 @@ class Upstream:
         if not noted and self._note is not None and (event := self.noteworthy(request)) is not None:
             self._note(event)
         return Sent(audio, event.id if event is not None else None)
-
-    def _meter_and_tap(self, blob: Blob) -> None:
-        self._microphone.meter(blob)
-        if self._tap is not None:
-            self._tap(blob)
 
     def _audio(self, request: LiveRequest) -> Blob | None:
         """The media of `request`, or what is to be heard before its signal.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fullduplex.events import Event, EventActions
+from fullduplex.events.event import voice_event
 from fullduplex.turns.transcripts import Transcript
 from fullduplex.types.content import Content, FunctionCall, Part
 from fullduplex.types.live import LiveServerContent, LiveServerMessage, Transcription, UsageMetadata, VoiceActivity
@@ -101,15 +102,7 @@ class Downstream:
             return None
         if now > self._now:
             self._now = now
-        # Written out, because passing fields on costs as much as the event.
-        return Event(
-            author=self._author,
-            invocation_id=self._invocation_id,
-            id=self._new_id(),
-            timestamp=self._now,
-            content=said,
-            branch=self._branch,
-        )
+        return voice_event(self._author, self._invocation_id, self._new_id(), self._now, said, self._branch)
 
     def finish(self, now: float) -> list[Event]:
         """What the end of a connection or of the run leaves unsaid: unfinished transcripts and unmerged text."""

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 import pybase64
 
+from fullduplex import native
 from fullduplex.errors import InvalidInput
 
 if TYPE_CHECKING:
     Base64 = bytes
+elif native.AVAILABLE:
+    Base64 = native.Base64
 else:
 
     class Base64(bytes):
@@ -23,11 +26,22 @@ else:
         __slots__ = ()
 
 
+UNTRACKED: type[bytes] = Base64 if native.AVAILABLE else bytes
+"""A class of bytes of which many can be kept, because the garbage collector does not go through them."""
+
 _URL_SAFE = b"-_"
 
 
 urlsafe_base64: Callable[[bytes], bytes] = functools.partial(pybase64.b64encode, altchars=_URL_SAFE)
 """Bytes as URL-safe base64 with padding, in ASCII."""
+
+
+def _framed(head: bytes, data: bytes, tail: bytes) -> bytes:
+    return b"".join((head, urlsafe_base64(data), tail))
+
+
+framed_base64: Callable[[bytes, bytes, bytes], bytes] = native.framed if native.AVAILABLE else _framed
+"""Bytes as URL-safe base64 between two others: `head`, `data`, `tail`."""
 
 
 def encode_base64(data: bytes) -> str:

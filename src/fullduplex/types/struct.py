@@ -12,7 +12,7 @@ import types as pytypes
 import typing
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -98,6 +98,10 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
     """
 
     __dataclass_fields__: ClassVar[Any] = _FieldsAsDataclass()
+
+    if TYPE_CHECKING:
+
+        def __copy__(self) -> Self: ...  # every Struct has it
 
     def model_dump(
         self,

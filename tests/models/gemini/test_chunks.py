@@ -118,7 +118,7 @@ def test_a_connection_reads_every_message_as_if_it_were_the_first(pieces: list[t
         raw = written(pcm, role=role)
         if spaced:
             raw = json.dumps(json.loads(raw)).encode()
-        message, first = decoder.chunk(raw) or decoder.read(raw), Decoder().read(raw)
+        message, first = decoder.chunks.read(raw) or decoder.read(raw), Decoder().read(raw)
         assert message is not None
         assert first is not None
         assert message.server_content == first.server_content

@@ -6,41 +6,36 @@ the same bytes, and has nothing but base64 between them, differs in its audio al
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import pybase64
 
+from fullduplex import native
 from fullduplex.types.binary import Base64
 from fullduplex.types.content import Blob, Content, Part
 from fullduplex.types.live import LiveServerAudio, LiveServerContent, LiveServerMessage
 
-_NEVER = b"\0"  # JSON does not begin so
 _SHORTEST = 64
 _LESSONS = 32
+_FORMS_REMEMBERED = 64
+
+Reader = Callable[[bytes | memoryview], LiveServerAudio | None]
+"""Gives the message, if it is one of audio in a form that is known."""
+
+
+def _knows_none(raw: bytes | memoryview) -> None:
+    return None
 
 
 class ChunkReader:
     """Knows how one connection writes its audio."""
 
-    __slots__ = ("_end", "_lessons", "_mime_type", "_role", "_start")
+    __slots__ = ("_lessons", "read")
 
     def __init__(self) -> None:
-        self._start = self._end = _NEVER
-        self._mime_type: str | None = None
-        self._role: str | None = None
+        self.read: Reader = _knows_none
         self._lessons = _LESSONS
-
-    def read(self, raw: bytes) -> LiveServerAudio | None:
-        """The message, if it is one of audio in the form that is known."""
-        start, end = self._start, self._end
-        if not (raw.startswith(start) and raw.endswith(end)):
-            return None
-        try:
-            # What is not one string of base64 is refused.
-            data = Base64(pybase64.b64decode(raw[len(start) : -len(end)], validate=True))
-        except ValueError:
-            return None
-        # Written out: see `LiveServerAudio.of`.
-        said = Content(parts=[Part(inline_data=Blob(data=data, mime_type=self._mime_type))], role=self._role)
-        return LiveServerAudio(server_content=LiveServerContent(model_turn=said))
 
     def learn(self, raw: bytes, message: LiveServerMessage) -> None:
         """Takes `message`, which is what `raw` says, for an example if it is one."""
@@ -56,5 +51,29 @@ class ChunkReader:
         encoded = pybase64.b64encode(blob.data or b"")
         start, _, end = raw.partition(encoded)
         if start.endswith(b'"') and end.startswith(b'"') and encoded not in end:
-            self._start, self._end = start, end
-            self._mime_type, self._role = blob.mime_type, turn.role
+            self.read = _reader(start, end, blob.mime_type, turn.role)
+
+
+@functools.lru_cache(maxsize=_FORMS_REMEMBERED)
+def _reader(start: bytes, end: bytes, mime_type: str | None, role: str | None) -> Reader:
+    """Reads what stands between `start` and `end`. The connections of a backend share it."""
+    if native.AVAILABLE and (start + end).isascii():
+        chunk = Blob(mime_type=mime_type)
+        message = LiveServerAudio.of(chunk, role)
+        setattr(chunk, "data", native.Hole(0, Base64))  # noqa: B010  (its type is another)
+        return native.Mould(message, (start, end)).read
+
+    def read(raw: bytes | memoryview) -> LiveServerAudio | None:
+        raw = bytes(raw)
+        if len(raw) < len(start) + len(end) or not (raw.startswith(start) and raw.endswith(end)):
+            return None
+        try:
+            # What is not one string of base64 is refused.
+            data = Base64(pybase64.b64decode(raw[len(start) : -len(end)], validate=True))
+        except ValueError:
+            return None
+        # Written out: see `LiveServerAudio.of`.
+        said = Content(parts=[Part(inline_data=Blob(data=data, mime_type=mime_type))], role=role)
+        return LiveServerAudio(server_content=LiveServerContent(model_turn=said))
+
+    return read

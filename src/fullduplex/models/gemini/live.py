@@ -132,10 +132,10 @@ class GeminiConnection(LiveConnection):
     async def listen(self, take: Callable[[LiveServerMessage], None]) -> None:
         """See `LiveConnection`; messages are read where the transport delivers them."""
 
-        chunk, read = self._decoder.chunk, self._decoder.read
+        chunks, read = self._decoder.chunks, self._decoder.read
 
-        def deliver(raw: bytes) -> None:
-            if (message := chunk(raw) or read(raw)) is not None:
+        def deliver(raw: bytes | memoryview) -> None:
+            if (message := chunks.read(raw) or read(bytes(raw))) is not None:
                 take(message)
 
         while self._early:
@@ -153,7 +153,7 @@ class GeminiConnection(LiveConnection):
             if self._closed:
                 return None
             raise failures.from_close(closed.code, closed.reason, in_setup=in_setup) from None
-        return self._decoder.chunk(raw) or self._decoder.read(raw)
+        return self._decoder.chunks.read(raw) or self._decoder.read(raw)
 
     async def close(self) -> None:
         """Says goodbye to the backend, waits a moment for its answer, and frees the socket."""

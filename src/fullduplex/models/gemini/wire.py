@@ -18,7 +18,7 @@ from fullduplex.models.gemini.capabilities import Capabilities
 from fullduplex.models.gemini.chunks import ChunkReader
 from fullduplex.models.gemini.failures import from_payload
 from fullduplex.models.gemini.setup import Backend
-from fullduplex.types.binary import urlsafe_base64
+from fullduplex.types.binary import framed_base64
 from fullduplex.types.content import Blob, Content, FunctionResponse
 from fullduplex.types.live import (
     ActivityStart,
@@ -60,12 +60,14 @@ def _frame_for(mime_type: str | None, typed_media: bool) -> tuple[bytes, bytes] 
 class Encoder:
     """Writes what goes up to one model on one backend. Raises `InvalidInput` for what cannot be expressed."""
 
-    __slots__ = ("_backend", "_capabilities", "_once")
+    __slots__ = ("_backend", "_capabilities", "_frame", "_once", "_usual")
 
     def __init__(self, capabilities: Capabilities, backend: Backend) -> None:
         self._capabilities = capabilities
         self._backend = backend
         self._once = Once()
+        self._usual: str | None = None
+        self._frame: tuple[bytes, bytes] | None = None
 
     def realtime(self, blob: Blob) -> bytes | None:
         """A piece of audio or video; None when there is nothing to send, or when this model does not take its kind.
@@ -75,12 +77,16 @@ class Encoder:
         data = blob.data
         if data is None:
             raise InvalidInput("a blob without data", code="invalid_blob", field="blob.data")
-        frame = _frame_for(blob.mime_type, self._capabilities.typed_media)
+        if blob.mime_type is self._usual and self._frame is not None:
+            frame: tuple[bytes, bytes] | None = self._frame
+        else:
+            frame = self._frame = _frame_for(blob.mime_type, self._capabilities.typed_media)
+            self._usual = blob.mime_type
         if frame is None and self._once.first(blob.mime_type or ""):
             _log.warning("live input of type %s is neither audio nor video: not sent", blob.mime_type)
         if frame is None or not data:
             return None
-        return b"".join((frame[0], urlsafe_base64(data), frame[1]))
+        return framed_base64(frame[0], data, frame[1])
 
     def content(self, content: Content, *, turn_complete: bool) -> bytes:
         """A turn, or context for one: as live text where the model wants typed text so, else as client content."""
@@ -160,13 +166,12 @@ _EMPTY = LiveServerMessage()
 class Decoder:
     """Reads what one connection sends. `warn` is a logger's method; it is told once of each unknown kind."""
 
-    __slots__ = ("_chunks", "_once", "_warn", "chunk")
+    __slots__ = ("_once", "_warn", "chunks")
 
     def __init__(self, warn: Callable[..., None] = _log.warning) -> None:
         self._warn = warn
         self._once = Once()
-        self._chunks = ChunkReader()
-        self.chunk = self._chunks.read
+        self.chunks = ChunkReader()
         """Reads another message of audio, if it is written like those before; None for all others: `read` those."""
 
     def read(self, raw: bytes) -> LiveServerMessage | None:
@@ -177,7 +182,7 @@ class Decoder:
             return self._read_in_parts(raw, error)
         if message == _EMPTY:
             return self._read_unknown(raw)
-        self._chunks.learn(raw, message)
+        self.chunks.learn(raw, message)
         if message.usage_metadata is not None:
             _unify(message.usage_metadata)
         if message.voice_activity is not None and message.voice_activity.voice_activity_type is None:

@@ -26,7 +26,7 @@ from fullduplex.models.gemini import chunks
 from fullduplex.types import Blob, Content, Part
 from fullduplex.types.binary import Base64, framed_base64
 from fullduplex.types.live import LiveServerAudio
-from fullduplex.types.struct import Message
+from fullduplex.types.struct import Message, encode_json
 from tests.needs import needs
 
 compiled = pytest.mark.usefixtures("native_module")
@@ -53,7 +53,7 @@ pcm = st.binary(max_size=100) | st.integers(0, 2000).map(os.urandom)
 
 
 def in_python(event: Event) -> str:
-    return Message.model_dump_json(event, by_alias=True, exclude_none=True)
+    return encode_json(event).decode()
 
 
 def voice(data: bytes = b"\1\2", **fields: Any) -> Event:

@@ -35,4 +35,6 @@ echo "setting up (once): $(grep -c == "$lock") packages from $lock …"
 pip -r "$lock"
 echo "setting up (once): fullduplex[$extras] itself …"
 pip --no-deps -e ".[$extras]"
+.venv/bin/python -c 'import sys; from fullduplex import native; sys.exit(not native.AVAILABLE)' ||
+  echo "setting up (once): nothing could be compiled (docs/dependencies.md): a call takes more CPU, all else is the same"
 echo "$key" > ".venv/.installed-$kind"

@@ -7,7 +7,6 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -449,15 +448,11 @@ static PyObject *read_text(const Mould *self, const char *text, Py_ssize_t lengt
 
 static PyObject *mould_read(Mould *self, PyObject *raw)
 {
-    if (self->texts == NULL || self->holes != 1 || self->hole[0]->kind != BYTES) {
-        PyErr_SetString(PyExc_TypeError, "it takes a mould with texts and one hole for bytes to read");
+    if (!PyBytes_CheckExact(raw) || self->texts == NULL || self->holes != 1 || self->hole[0]->kind != BYTES) {
+        PyErr_SetString(PyExc_TypeError, "bytes are read, with a mould that has texts and one hole for bytes");
         return NULL;
     }
-    Py_buffer view;
-    if (PyObject_GetBuffer(raw, &view, PyBUF_SIMPLE) < 0) return NULL;
-    PyObject *made = read_text(self, view.buf, view.len);
-    PyBuffer_Release(&view);
-    return made;
+    return read_text(self, PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw));
 }
 
 /* The length of ASCII that needs no escape in JSON; -1: it is something else. */
@@ -471,40 +466,12 @@ static Py_ssize_t plain_length(PyObject *text)
     return length;
 }
 
-/* A time of our days, in seconds: between 2^30 (in 2004) and 2^31 (in 2038) numbers lie 2^-22 apart. So at most one
- * with six decimals reads back as this one, and the nearest with seven always does: whichever is shorter is what
- * everybody writes. Python's own way takes most of a microsecond. */
-static Py_ssize_t time_text(double value, char *text)
-{
-    const uint64_t units = (uint64_t)(value * 4194304.0); /* of 2^-22: exact */
-    const uint64_t seconds = units >> 22, rest = units & 4194303;
-    uint64_t decimals = (rest * 1000000 + 2097152) >> 22;
-    const int64_t off = (int64_t)(decimals << 22) - (int64_t)(rest * 1000000);
-    int digits = 6;
-    if (off <= -500000 || off >= 500000) {
-        digits = 7;
-        const uint64_t exactly = rest * 10000000 + 2097152;
-        decimals = exactly >> 22;
-        if (!(exactly & 4194303)) decimals &= ~(uint64_t)1; /* two are as near: the even one */
-    }
-    while (digits > 1 && decimals % 10 == 0) {
-        decimals /= 10;
-        digits--;
-    }
-    uint64_t limit = 10;
-    for (int i = 1; i < digits; i++)
-        limit *= 10;
-    const uint64_t whole = seconds + decimals / limit;
-    return sprintf(text, "%" PRIu64 ".%0*" PRIu64, whole, digits, decimals % limit);
-}
-
 #define LONGEST_NUMBER 32
 
 /* How JSON writes a number, as far as Python and msgspec agree on it; its length, -1 if they may not. */
 static Py_ssize_t number_text(PyObject *number, char *text)
 {
     const double value = PyFloat_CheckExact(number) ? PyFloat_AS_DOUBLE(number) : NAN;
-    if (value >= 1073741824.0 && value < 2147483648.0) return time_text(value, text);
     if (!(value >= 1e-3 && value < 1e15)) return -1;
     char *slowly = PyOS_double_to_string(value, 'r', 0, Py_DTSF_ADD_DOT_0, NULL);
     if (slowly == NULL) {
@@ -618,68 +585,6 @@ static PyType_Slot base64_slots[] = {
 };
 static PyType_Spec base64_spec = {"fullduplex.types.binary.Base64", 0, 0, Py_TPFLAGS_DEFAULT, base64_slots};
 
-/* -- Series: ids -------------------- */
-
-#define LONGEST_HEAD 64
-
-typedef struct {
-    PyObject_HEAD
-    Py_ssize_t length;
-    char head[LONGEST_HEAD];
-    uint64_t next;
-} Series;
-
-static PyObject *series_begin(Series *self, PyObject *args)
-{
-    PyObject *head;
-    unsigned long long first;
-    if (!PyArg_ParseTuple(args, "O!K", &PyUnicode_Type, &head, &first)) return NULL;
-    if (!PyUnicode_IS_COMPACT_ASCII(head) || PyUnicode_GET_LENGTH(head) > LONGEST_HEAD) {
-        PyErr_SetString(PyExc_ValueError, "a head is short and ASCII");
-        return NULL;
-    }
-    self->length = PyUnicode_GET_LENGTH(head);
-    memcpy(self->head, PyUnicode_1BYTE_DATA(head), self->length);
-    self->next = first;
-    Py_RETURN_NONE;
-}
-
-static PyObject *series_call(Series *self, PyObject *args, PyObject *kwargs)
-{
-    if (PyTuple_GET_SIZE(args) || kwargs != NULL) {
-        PyErr_SetString(PyExc_TypeError, "an id is drawn without arguments");
-        return NULL;
-    }
-    char digits[20], *first = digits + sizeof digits;
-    uint64_t number = self->next++;
-    do
-        *--first = '0' + number % 10;
-    while (number /= 10);
-    const Py_ssize_t count = digits + sizeof digits - first;
-    PyObject *id = PyUnicode_New(self->length + count, 127);
-    if (id == NULL) return NULL;
-    char *out = (char *)PyUnicode_1BYTE_DATA(id);
-    memcpy(out, self->head, self->length);
-    memcpy(out + self->length, first, count);
-    return id;
-}
-
-static PyMethodDef series_methods[] = {
-    {"begin", (PyCFunction)series_begin, METH_VARARGS,
-     "begin(head, first): what follows has this head and is counted from here."},
-    {NULL},
-};
-
-static PyTypeObject SeriesType = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "fullduplex._native.Series",
-    .tp_doc = "Series(): called, it gives a head and the next number, as text.",
-    .tp_basicsize = sizeof(Series),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_new = PyType_GenericNew,
-    .tp_call = (ternaryfunc)series_call,
-    .tp_methods = series_methods,
-};
-
 /* -- the module -------------------- */
 
 static PyMethodDef functions[] = {
@@ -702,8 +607,7 @@ PyMODINIT_FUNC PyInit__native(void)
     if (module == NULL) return NULL;
     PyObject *base64 = PyType_FromSpecWithBases(&base64_spec, (PyObject *)&PyBytes_Type);
     const int added = base64 == NULL || PyModule_AddType(module, (PyTypeObject *)base64) < 0 ||
-                              PyModule_AddType(module, &HoleType) < 0 || PyModule_AddType(module, &MouldType) < 0 ||
-                              PyModule_AddType(module, &SeriesType) < 0
+                              PyModule_AddType(module, &HoleType) < 0 || PyModule_AddType(module, &MouldType) < 0
                           ? -1
                           : 0;
     Py_XDECREF(base64);

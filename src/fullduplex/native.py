@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from fullduplex._native import Base64, Hole, Mould, Series, framed
+    from fullduplex._native import Base64, Hole, Mould, framed
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def _fits() -> bool:
 AVAILABLE = False
 if not os.environ.get("FULLDUPLEX_PURE"):
     try:
-        from fullduplex._native import Base64, Hole, Mould, Series, framed
+        from fullduplex._native import Base64, Hole, Mould, framed
 
         AVAILABLE = _fits()
         if not AVAILABLE:
@@ -45,7 +45,7 @@ if not os.environ.get("FULLDUPLEX_PURE"):
     except ImportError:
         pass
 
-__all__ = ["AVAILABLE", "Base64", "Hole", "Mould", "Series", "framed", "with_texts"]
+__all__ = ["AVAILABLE", "Base64", "Hole", "Mould", "framed", "with_texts"]
 
 
 def with_texts(example: object, text: bytes, holes: Sequence[tuple[object, str, type, bytes]]) -> Mould:

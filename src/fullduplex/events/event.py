@@ -10,7 +10,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
@@ -28,36 +28,30 @@ from fullduplex.types.live import (
     VoiceActivity,
 )
 from fullduplex.types.playout import Heard, TurnLatency
-from fullduplex.types.struct import Message, coerce
+from fullduplex.types.struct import Message, coerce, encode_json
 
 
 def _nothing() -> str:
     return ""
 
 
-class _Series:
-    """A head and a number that goes up, as text."""
+class _Ids:
+    """Where this process takes its event ids from."""
 
-    def begin(self, head: str, first: int) -> None:
-        self._head, self._count = head, itertools.count(first)
+    def __init__(self) -> None:
+        self.draw()
 
-    def __call__(self) -> str:
-        return f"{self._head}{next(self._count)}"
-
-
-_ids: native.Series | _Series = native.Series() if native.AVAILABLE else _Series()
-
-
-def _draw() -> None:
-    """Begins a series of ids that no other process has."""
-    drawn = uuid.uuid4()
-    # Twelve digits are the rest of a UUID, and decimal ones are the quickest to write.
-    _ids.begin(str(drawn)[:24], 10**11 + drawn.node % 10**10)
+    def draw(self) -> None:
+        """Begins a series that nobody else has."""
+        drawn = uuid.uuid4()
+        self.head = str(drawn)[:24]
+        # Twelve digits are the rest of a UUID, and decimal ones are the quickest to write.
+        self.count = itertools.count(10**11 + drawn.node % 10**10)
 
 
-_draw()
+_ids = _Ids()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_draw)
+    os.register_at_fork(after_in_child=_ids.draw)
 
 
 class NodeInfo(Message):
@@ -122,21 +116,13 @@ class Event(Message):
         if type(self.actions) is not EventActions:
             self.actions = coerce(EventActions, self.actions)
 
-    new_id: ClassVar[Callable[[], str]] = _ids
-    """Gives a fresh event id: a UUID, its head drawn once by the process, the rest counted (ids are no secrets)."""
+    @staticmethod
+    def new_id() -> str:
+        """A fresh event id: a UUID, its head drawn once by the process, the rest counted (ids are no secrets)."""
+        return f"{_ids.head}{next(_ids.count)}"
 
-    def model_dump_json(
-        self,
-        *,
-        indent: int | None = None,
-        by_alias: bool = False,
-        exclude_none: bool = False,
-        exclude: Any = None,
-    ) -> str:
-        """See `Message.model_dump_json`. A chunk of the agent's voice is written faster."""
-        if by_alias and exclude_none and exclude is None and not indent and (text := _voice_text(self)) is not None:
-            return text
-        return super().model_dump_json(indent=indent, by_alias=by_alias, exclude_none=exclude_none, exclude=exclude)
+    def _wire_text(self) -> str:
+        return _voice_text(self) or super()._wire_text()
 
     def get_function_calls(self) -> list[FunctionCall]:
         """The tool calls in this event, in order."""
@@ -187,10 +173,9 @@ def _text_mould() -> native.Mould:
     blob = Blob(data=bytes(6), mime_type="<mime>")
     content = Content(parts=[Part(inline_data=blob)], role="<role>")
     example = Event(author="<author>", invocation_id="<run>", id="<id>", timestamp=1024.5, content=content)
-    text = Message.model_dump_json(example, by_alias=True, exclude_none=True).encode()
     return native.with_texts(
         example,
-        text,
+        encode_json(example),
         [
             (blob, "data", Base64, b"AAAAAAAA"),
             (blob, "mime_type", str, b"<mime>"),

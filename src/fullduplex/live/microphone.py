@@ -41,7 +41,7 @@ def _log(error: InvalidInput) -> None:
 class Microphone:
     """The live audio of one run. `now` gives seconds; `tell` takes a warning that the run survives, at most one."""
 
-    __slots__ = ("_converter", "_format", "_now", "_odd", "_pace", "_tell", "_told", "_usual", "_wav")
+    __slots__ = ("_converter", "_format", "_now", "_odd", "_pace", "_tell", "_told", "_wav")
 
     def __init__(
         self, *, now: Callable[[], float] = time.monotonic, tell: Callable[[InvalidInput], None] = _log
@@ -53,20 +53,17 @@ class Microphone:
         self._converter: _Converter | None = None
         self._wav = WavReader()
         self._odd = b""
-        self._usual: str | None = None  # the type of the plain audio that came last
         self._pace = AudioPace(NATIVE.rate)
 
     def passes(self, blob: Blob) -> bool:
         """Whether `take` would give back this blob as it is. Never raises."""
-        mime_type = blob.mime_type
-        if mime_type is not self._usual or mime_type is None:
-            plain = _is_plain(mime_type)
-            if not plain:
-                return plain is None  # no audio
-            self._usual = mime_type
+        plain = _is_plain(blob.mime_type)
+        if plain is None:  # no audio
+            return True
         data = blob.data or b""
         # What the app can still change is copied by `take`.
-        return self._converter is None and not self._odd and not len(data) & 1 and isinstance(data, bytes)
+        is_whole = not self._odd and not len(data) & 1
+        return plain and self._converter is None and is_whole and isinstance(data, bytes)
 
     def meter(self, blob: Blob, now: float) -> None:
         """Notes a blob that passed and was sent without `take`, at `now`, for the watch over its rate."""

@@ -18,7 +18,7 @@ LIMITS = Limits(max_messages=100_000, max_audio_s=300.0, keep_audio_s=60.0)
 class Outbox:
     """A queue of events with one reader."""
 
-    __slots__ = ("_ended", "_events", "_handed", "_loop", "_reader", "_waits")
+    __slots__ = ("_ended", "_events", "_handed", "_loop", "_reader")
 
     def __init__(self) -> None:
         self._events: MediaQueue[Event] = MediaQueue(LIMITS)
@@ -26,7 +26,6 @@ class Outbox:
         self._handed: Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = False
-        self._waits = False  # whether any of `_events` does
 
     def put(self, event: Event) -> None:
         """Adds an event; raises `events_unread` when the app has left far too many unread."""
@@ -41,7 +40,6 @@ class Outbox:
             self._events.push(event, 0.0, Kind.AUDIO if seconds else Kind.CONTROL, seconds)
         except QueueFull:
             raise FullduplexError("the app does not read its events: too many wait", code="events_unread") from None
-        self._waits = True
 
     def end(self) -> None:
         """Nothing more will come."""
@@ -55,10 +53,8 @@ class Outbox:
             if self._handed is not None:
                 event, self._handed = self._handed, None
                 return event
-            if self._waits:
-                event = self._events.pop()
-                self._waits = len(self._events) > 0
-                return event
+            if len(self._events):
+                return self._events.pop()
             if self._ended:
                 return None
             if self._loop is None:

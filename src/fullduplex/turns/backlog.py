@@ -10,6 +10,7 @@ kept.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import deque
 from collections.abc import Callable
@@ -36,7 +37,12 @@ TRIM_EVERY_BYTES = 3_200
 CROSSING_S = 1.0  # within which an answer is interrupted by what crossed its beginning on the way
 _FRAMES = 4
 _CONTEXTS = 64
-_MEDIA = Kind.MEDIA  # looked up once: every chunk of audio passes here
+
+
+@functools.lru_cache(maxsize=64)
+def _form(mime_type: str) -> Blob:
+    """Stands for all audio of this type."""
+    return Blob(mime_type=mime_type)
 
 
 class Backlog(Generic[T]):
@@ -47,7 +53,6 @@ class Backlog(Generic[T]):
         "_bytes",
         "_context",
         "_entries",
-        "_form",
         "_frames",
         "_gone_until",
         "_marked",
@@ -67,7 +72,6 @@ class Backlog(Generic[T]):
         self._context: list[T] = []
         self._uncovered: list[Entry[T]] = []  # the end of it that no handle covers
         self._bytes = 0  # of audio
-        self._form = Blob(mime_type="")  # stands for all audio of its type
         self._frames = 0
         self._trim_at = TRIM_EVERY_BYTES
         self._marked = 0  # so many stood here when the model's turn began
@@ -86,10 +90,8 @@ class Backlog(Generic[T]):
         """A piece of live input has left. The busiest path upward."""
         data, mime_type = blob.data, blob.mime_type
         if data and mime_type and mime_type.startswith("audio/"):
-            if mime_type is not self._form.mime_type:
-                self._form = Blob(mime_type=mime_type)
             kept = data if type(data) is UNTRACKED else bytes(data)
-            self._entries.append(Entry(_MEDIA, self._form, line, index, now, waited, kept))
+            self._entries.append(Entry(Kind.MEDIA, _form(mime_type), line, index, now, waited, kept))
             self._bytes += len(data)
             if self._bytes > self._trim_at:
                 self._trim()

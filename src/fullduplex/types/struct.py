@@ -125,12 +125,13 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
     ) -> str:
         """The message as JSON text; `by_alias=True, exclude_none=True` is the wire form and the fast path."""
         if by_alias and exclude_none and exclude is None:
-            raw = _ENCODER.encode(self)
+            text = self._wire_text()
         else:
-            raw = _ENCODER.encode(_dump(self, True, by_alias, exclude_none, exclude))
-        if indent:
-            raw = msgspec.json.format(raw, indent=indent)
-        return raw.decode()
+            text = _ENCODER.encode(_dump(self, True, by_alias, exclude_none, exclude)).decode()
+        return msgspec.json.format(text, indent=indent) if indent else text
+
+    def _wire_text(self) -> str:
+        return _ENCODER.encode(self).decode()
 
     @classmethod
     def model_validate(cls, value: Any) -> Self:

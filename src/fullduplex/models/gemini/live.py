@@ -134,8 +134,8 @@ class GeminiConnection(LiveConnection):
 
         chunks, read = self._decoder.chunks, self._decoder.read
 
-        def deliver(raw: bytes | memoryview) -> None:
-            if (message := chunks.read(raw) or read(bytes(raw))) is not None:
+        def deliver(raw: bytes) -> None:
+            if (message := chunks.read(raw) or read(raw)) is not None:
                 take(message)
 
         while self._early:

@@ -75,7 +75,7 @@ class Socket(WSListener):
         self._fragments: list[bytes] | None = None
         self._fragments_bytes = 0
         self._reader: asyncio.Future[None] | None = None
-        self._take: Callable[[bytes | memoryview], None] | None = None
+        self._take: Callable[[bytes], None] | None = None
         self._reading_paused = False
         self._room: asyncio.Future[None] | None = None  # done when there is some again; None while there is
         self._end: tuple[int, str] | None = None
@@ -158,11 +158,8 @@ class Socket(WSListener):
         self._transport.send(_TEXT, text)
         return True
 
-    async def deliver(self, take: Callable[[bytes | memoryview], None]) -> None:
-        """Gives each message to `take` as it arrives; ends by raising `SocketClosed`, or what `take` raises.
-
-        A memoryview is good for as long as `take` runs.
-        """
+    async def deliver(self, take: Callable[[bytes], None]) -> None:
+        """Gives each message to `take` as it arrives; ends by raising `SocketClosed`, or what `take` raises."""
         if self._reader is not None:
             raise RuntimeError("somebody else is receiving from this connection")
         while self._messages:
@@ -240,7 +237,7 @@ class Socket(WSListener):
                 self._put(frame.get_payload_as_bytes())
             else:  # somebody listens: every chunk of audio passes here
                 try:
-                    self._take(frame.get_payload_as_memoryview())
+                    self._take(frame.get_payload_as_bytes())
                 except Exception as error:  # the boundary to whoever listens: it is theirs
                     self._refuse(error)
         elif kind == WSMsgType.CONTINUATION:

@@ -60,14 +60,12 @@ def _frame_for(mime_type: str | None, typed_media: bool) -> tuple[bytes, bytes] 
 class Encoder:
     """Writes what goes up to one model on one backend. Raises `InvalidInput` for what cannot be expressed."""
 
-    __slots__ = ("_backend", "_capabilities", "_frame", "_once", "_usual")
+    __slots__ = ("_backend", "_capabilities", "_once")
 
     def __init__(self, capabilities: Capabilities, backend: Backend) -> None:
         self._capabilities = capabilities
         self._backend = backend
         self._once = Once()
-        self._usual: str | None = None
-        self._frame: tuple[bytes, bytes] | None = None
 
     def realtime(self, blob: Blob) -> bytes | None:
         """A piece of audio or video; None when there is nothing to send, or when this model does not take its kind.
@@ -77,11 +75,7 @@ class Encoder:
         data = blob.data
         if data is None:
             raise InvalidInput("a blob without data", code="invalid_blob", field="blob.data")
-        if blob.mime_type is self._usual and self._frame is not None:
-            frame: tuple[bytes, bytes] | None = self._frame
-        else:
-            frame = self._frame = _frame_for(blob.mime_type, self._capabilities.typed_media)
-            self._usual = blob.mime_type
+        frame = _frame_for(blob.mime_type, self._capabilities.typed_media)
         if frame is None and self._once.first(blob.mime_type or ""):
             _log.warning("live input of type %s is neither audio nor video: not sent", blob.mime_type)
         if frame is None or not data:

@@ -665,7 +665,7 @@ class Conversations(RuleBasedStateMachine):
         self.signalled = False
         self.breaks: dict[int, tuple[float, bool]] = {}  # before a chunk: silence that was sent, a signal
         self.began_at: float | None = None  # of the model's turn
-        self.told = False
+        self.worded: set[int] = set()  # what the latest words may be of
         self.unanswered = False
         self.sure: set[int] = set()
         self.heard: set[int] = set()
@@ -727,15 +727,15 @@ class Conversations(RuleBasedStateMachine):
         if self.began_at is None or self.talk.now - self.began_at < CROSSING_S:
             return
         self.sure = set(self.heard)
-        if self.told:
-            self.gone |= self.heard
+        self.gone |= self.heard & self.worded
 
     @precondition(lambda self: self.clear and self.began_at is None)
     @rule()
     def turn_begins(self) -> None:
         self.heard = self._known()
         self.sure = set() if self.unanswered else self._first_turn(sorted(self.heard))
-        self.told, self.unanswered, self.began_at = self.unanswered, False, self.talk.now
+        self.worded = self.worded if self.unanswered else set()
+        self.unanswered, self.began_at = False, self.talk.now
         self.talk.backlog.turn_began(self.talk.now)
 
     @precondition(lambda self: self.began_at is not None)
@@ -756,7 +756,7 @@ class Conversations(RuleBasedStateMachine):
         late = self.heard - self.gone
         if not (told := self.sure - self.gone if self.began_at is not None else set()):
             told = self._first_turn(sorted(late or self._known()))
-        self.told = self.told or bool(late)
+        self.worded = {number for utterance in self.utterances for number in utterance}
         self.unanswered = self.unanswered or (not late and bool(told))
         self.gone |= told
         self.talk.backlog.transcribed(self.talk.now)

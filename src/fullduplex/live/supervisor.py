@@ -352,6 +352,8 @@ class Supervisor:
         else:
             self._uplink.backlog.heard()
             self._uplink.backlog.settled()
+        if self._rotation.next is not None:
+            return  # that line goes on from the older one
         event = next(event for event in shown if event.live_session_resumption_update is not None)
         self._opening.handle = Handle(update.new_handle, event.id)
         self._uplink.backlog.covered(line.number, count)

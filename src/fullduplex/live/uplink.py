@@ -179,12 +179,10 @@ class Uplink:
             request, event_id = self._again[0]
             # What a tool said last, and the model perhaps never heard, is still to be told to the user.
             is_news = len(self._again) == 1 and any(one is request for one in self._unheard)
-            if await self._retell(request, line, asks=is_news):
-                sent = NOTHING
-            else:
+            if not await self._retell(request, line, asks=is_news):
                 sent = await self._upstream.send(request, line.connection, noted=True)
+                self.note(request, line, Sent(sent.media, event_id))
             del self._again[0]
-            self.note(request, line, Sent(sent.media, event_id))
 
     async def send(self, line: Line) -> None:
         """One request after another, until the queue is closed and `line` with it."""
@@ -280,9 +278,7 @@ class Uplink:
             request.content = self._from_app(request.content)
             if request.content is None:
                 return
-        if await self._retell(request, line, asks=True):
-            self.note(request, line)
-        else:
+        if not await self._retell(request, line, asks=True):
             self._note_left()  # it left before this
             media, event_id = await self._upstream.send(request, line.connection)
             sent = Sent(media, event_id or self._known.get(id(self._unsent)))
@@ -304,6 +300,10 @@ class Uplink:
         busy = self._conversation.in_turn or self.backlog.speech or elsewhere
         asks = asks and not busy and any(answer.scheduling != "SILENT" for answer in answers)
         await line.connection.send_history(news.contents, turn_complete=asks)
+        if asks:
+            self.note(request, line)
+        else:  # nothing waits for the model's turn by that: who is told last is who asks
+            line.told = line.connection.messages_sent or 0
         return True
 
     def _from_app(self, content: Content) -> Content | None:

@@ -55,14 +55,15 @@ class Backlog(Generic[T]):
         "_entries",
         "_frames",
         "_gone_until",
+        "_heard_out",
         "_marked",
         "_max_bytes",
         "_spoke_at",
         "_sure",
-        "_told",
         "_trim_at",
         "_unanswered",
         "_uncovered",
+        "_worded",
         "lost_bytes",
     )
 
@@ -76,8 +77,9 @@ class Backlog(Generic[T]):
         self._trim_at = TRIM_EVERY_BYTES
         self._marked = 0  # so many stood here when the model's turn began
         self._sure = 0  # and so many of those it certainly had
+        self._heard_out = 0  # and so many stood before a pause of the user's then
         self._began_at: float | None = None  # when that was
-        self._told = False  # the words of what it answers are known
+        self._worded = 0  # so many stood here when the latest words came, which may be of more than one turn
         self._unanswered = False
         self._gone_until: tuple[int, int | None] = (0, None)  # line and message of the latest speech that is not here
         self._spoke_at: tuple[float, float] | None = None
@@ -128,10 +130,13 @@ class Backlog(Generic[T]):
         if self._is_loud(0, self._sure):
             told = self._sure
         else:
-            told = self._first_turn(self._marked if late else self._boundary())
-        self._told |= late
+            boundary = self._marked if late else self._boundary()
+            if self._began_at is not None and self._is_loud(0, self._heard_out):
+                boundary = min(boundary, self._heard_out)  # what came into the answer is told of after it
+            told = self._first_turn(boundary)
         self._unanswered |= self._is_loud(self._marked, told)
         self._in_words(told)
+        self._worded = len(self._entries) if self._began_at is None else self._heard_out
 
     def turn_began(self, now: float) -> None:
         """The model answers, or speaks of its own accord; or it goes on, after a tool."""
@@ -141,19 +146,22 @@ class Backlog(Generic[T]):
         boundary = self._boundary(LONG_PAUSE_S, math.inf) if at_once else self._boundary()
         if self._began_at is None:
             self._sure = self._first_turn(boundary, asks=True)
-            self._told = self._unanswered
+            if not self._unanswered:
+                self._worded = 0
+        self._heard_out = self._boundary()
         self._began_at = now
         self._unanswered = False
         self._marked = max(self._marked, boundary)
 
     def went_on(self, now: float) -> None:
-        """The model's turn, if there is one, goes on until now: after a while, nothing crossed its beginning."""
+        """The model's turn, if there is one, goes on until now: after a while, nothing crossed its beginning. Then
+        words that came, and that it answers, are of all that they can be of.
+        """
         if self._began_at is None or now - self._began_at < CROSSING_S:
             return
-        if not self._told:
-            self._sure = self._marked
-        elif self._is_loud(0, self._marked):
-            self._in_words(self._marked)
+        self._sure = self._marked
+        if self._is_loud(0, worded := min(self._marked, self._worded)):
+            self._in_words(worded)
 
     def interrupted(self, now: float) -> None:
         """The model's turn was interrupted, perhaps by what had crossed its beginning on the way: that is still open.
@@ -254,6 +262,7 @@ class Backlog(Generic[T]):
             if wanted:
                 again.append(entry.whole)
         self._bytes, self._frames, self._trim_at, self._marked, self._sure = 0, 0, TRIM_EVERY_BYTES, 0, 0
+        self._heard_out = self._worded = 0
         self._began_at = None
         self._unanswered = False
         return again
@@ -291,6 +300,10 @@ class Backlog(Generic[T]):
             self._marked -= 1
         if number < self._sure:
             self._sure -= 1
+        if number < self._heard_out:
+            self._heard_out -= 1
+        if number < self._worded:
+            self._worded -= 1
         if entry.kind is Kind.CONTEXT and not isinstance(entry.item, Blob):
             self._context = [*self._context, entry.item][-_CONTEXTS:]
             self._uncovered = [*self._uncovered, entry][-_CONTEXTS:]

@@ -364,6 +364,34 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
+# What a longer search has found once.
+_FOUND = [
+    # words in an answer to what was typed are of what stood when it began
+    "type 0, speak 0, begin 0, speak 0, transcribe 0, go away 0",
+    # and when it went on after a tool
+    "type 0, call 0, speak 0, begin 0, speak 0, transcribe 0, go away 0",
+    # words that came before something was said are not of it
+    "speak 0, transcribe 0, speak 0, begin 0, wait 2, lose 0",
+    # nor words that came while it was being said
+    "speak 0, speak 3, call 2, speak 0, begin 0, go away 1",
+    # nor words in the answer before
+    "type 0, speak 0, begin 0, speak 0, interrupt 0, begin 0, go away 1",
+    # who is told of two tools that it did not call is asked by the second
+    "type 0, call 2, speak 0, call 1, lose 0",
+    # a handle that comes when the next line is open
+    "handle 0, context 0, go away 1, transcribe 0, speak 0, handle 0",
+    # last words, and the line after the next
+    "type 0, go away 0, begin 0, rest 0, lose 0",
+]
+
+
+@pytest.mark.parametrize("turn_pause_s", [TURN_PAUSE_S, LONG_PAUSE_S])
+@pytest.mark.parametrize("found", _FOUND)
+def test_what_was_lost_once_is_lost_no_more(found: str, turn_pause_s: float) -> None:
+    steps = [step.rpartition(" ") for step in found.split(", ")]
+    run_virtual(play([(kind, int(detail)) for kind, _, detail in steps], turn_pause_s))
+
+
 @pytest.mark.spec(138, 140, 141, 143)
 @settings(max_examples=600, derandomize=True)
 @given(st.lists(_step, max_size=25), _pauses)
@@ -372,7 +400,7 @@ def test_whatever_breaks_the_model_knows_and_answers_all_that_was_said_once(case
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 @settings(max_examples=5000)
 @given(st.lists(_step, min_size=20, max_size=80), _pauses)
 def test_in_a_long_conversation_too(case: Case, turn_pause_s: float) -> None:

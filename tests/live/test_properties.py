@@ -555,7 +555,7 @@ def test_any_interleaving_keeps_the_rules(case: Case, pace: float, speaks: bool)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 @settings(max_examples=20_000)
 @given(st.lists(_step, min_size=40, max_size=200), st.sampled_from([0.0, 0.001, 0.3]), st.booleans())
 def test_any_longer_interleaving_keeps_the_rules(case: Case, pace: float, speaks: bool) -> None:

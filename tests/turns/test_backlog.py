@@ -756,7 +756,7 @@ class Conversations(RuleBasedStateMachine):
         late = self.heard - self.gone
         if not (told := self.sure - self.gone if self.began_at is not None else set()):
             told = self._first_turn(sorted(late or self._known()))
-        self.worded = {number for utterance in self.utterances for number in utterance}
+        self.worded = self._known()
         self.unanswered = self.unanswered or (not late and bool(told))
         self.gone |= told
         self.talk.backlog.transcribed(self.talk.now)
@@ -908,6 +908,44 @@ def test_words_that_come_when_the_answer_has_gone_on_are_all_that_it_is_to(talk:
     talk.backlog.transcribed(talk.now)
     assert not talk.backlog.speech
     assert not talk.backlog.owed
+
+
+def test_what_is_said_after_words_came_is_not_among_them(talk: Talk) -> None:
+    talk.speak(0.4)
+    talk.rest(0.4)
+    talk.backlog.transcribed(talk.now)
+    said = talk.speak(0.4)
+    talk.rest(0.4)
+    talk.backlog.turn_began(talk.now)
+    talk.now += CROSSING_S + 0.1
+    talk.backlog.went_on(talk.now)
+    assert numbers(talk.lose()) == said
+
+
+def test_what_is_being_said_when_words_come_is_not_among_them(talk: Talk) -> None:
+    talk.speak(0.4)
+    talk.rest(0.4)
+    said = talk.speak(0.4)
+    talk.backlog.transcribed(talk.now)
+    talk.rest(0.4)
+    talk.backlog.turn_began(talk.now)
+    talk.now += CROSSING_S + 0.1
+    talk.backlog.went_on(talk.now)
+    assert numbers(talk.lose()) == said
+
+
+@pytest.mark.parametrize("goes_on", [False, True], ids=["at its beginning", "when it went on"])
+def test_words_in_an_answer_are_not_of_what_was_said_into_it(talk: Talk, goes_on: bool) -> None:
+    talk.send(Kind.TURN, "typed")
+    if goes_on:
+        talk.backlog.turn_began(talk.now)
+    talk.speak(0.4)
+    talk.rest(0.4)
+    talk.backlog.turn_began(talk.now)
+    said = talk.speak(0.4)
+    talk.rest(0.4)
+    talk.backlog.transcribed(talk.now)
+    assert numbers(talk.lose()) == said
 
 
 def test_an_answer_that_goes_on_after_a_tool_may_cross_what_was_said_meanwhile(talk: Talk) -> None:

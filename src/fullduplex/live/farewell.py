@@ -72,7 +72,7 @@ class Farewell:
         except ModelError as error:
             logger.debug("the next line is gone, too: %s", error)
         await self._listen(retired)
-        if self.line is retired:
+        if self.line is retired and self._in_use() is line:  # else the line after that one sees to it
             self.let_go()
 
     def finished(self) -> None:

@@ -3,9 +3,10 @@
 The backend's own count of what it has consumed is followed where it gives one. Else the turns tell: what the model has
 answered it has heard, except for speech that was still going on when the answer began, and for what had left without
 having reached the model (a network that stands still lets go of all at once): that interrupts the answer at once. Until
-time has shown that nothing does, only the first of the user's turns is known to be heard. Typed turns and tool answers
-are in the session and are told from there; they stand here only to say that something is still open. Silence is not
-kept.
+time has shown that nothing does, only the first of the user's turns is known to be heard. What the model has put into
+words is of one turn of the user's at least, in their order; never of what was said into the answer in which the words
+came, nor of what was said later. Typed turns and tool answers are in the session and are told from there; they stand
+here only to say that something is still open. Silence is not kept.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ class Backlog(Generic[T]):
             told = self._first_turn(boundary)
         self._unanswered |= self._is_loud(self._marked, told)
         self._in_words(told)
-        self._worded = len(self._entries) if self._began_at is None else self._heard_out
+        self._worded = self._boundary() if self._began_at is None else self._heard_out
 
     def turn_began(self, now: float) -> None:
         """The model answers, or speaks of its own accord; or it goes on, after a tool."""

@@ -17,6 +17,7 @@ from playwright.async_api import TimeoutError as TimedOut
 
 from fullduplex.events import Event
 from fullduplex.mock_live import Conversation, Step, UserTurn, interrupt, say, stall, transcript
+from tests.machine import Slowness
 from tests.web.browser import PATIENCE_S, VoiceBrowser, VoicePage, write_wav
 
 from .answering import QUERY, Answering, answering
@@ -195,7 +196,12 @@ async def barge_in(
     async with answering(condition.story, patch, **options) as server, browser.page(server.url, query=query) as voice:
         listener = Listener(server, voice, await Tap.attach(voice), shout(folder))
         devtools = await voice.page.context.new_cdp_session(voice.page)
-        await devtools.send("Emulation.setCPUThrottlingRate", {"rate": condition.slow})
+        slowness = Slowness()
+        for _ in range(3):
+            slowness.look()
+        # As many times slower as an ordinary machine would be, however slow this one is by itself.
+        rate = max(1.0, condition.slow / slowness.factor)
+        await devtools.send("Emulation.setCPUThrottlingRate", {"rate": rate})
         chance = random.Random(condition.name)
         cuts = []
         for _, kind in zip(range(count), cycle(("typed", "spoken", "pushed")), strict=False):

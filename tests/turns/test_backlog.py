@@ -910,23 +910,13 @@ def test_words_that_come_when_the_answer_has_gone_on_are_all_that_it_is_to(talk:
     assert not talk.backlog.owed
 
 
-def test_what_is_said_after_words_came_is_not_among_them(talk: Talk) -> None:
+@pytest.mark.parametrize("begun", [False, True], ids=["after them", "while they came"])
+def test_words_are_not_of_what_is_said_later(talk: Talk, begun: bool) -> None:
     talk.speak(0.4)
     talk.rest(0.4)
+    said = talk.speak(0.4) if begun else []
     talk.backlog.transcribed(talk.now)
-    said = talk.speak(0.4)
-    talk.rest(0.4)
-    talk.backlog.turn_began(talk.now)
-    talk.now += CROSSING_S + 0.1
-    talk.backlog.went_on(talk.now)
-    assert numbers(talk.lose()) == said
-
-
-def test_what_is_being_said_when_words_come_is_not_among_them(talk: Talk) -> None:
-    talk.speak(0.4)
-    talk.rest(0.4)
-    said = talk.speak(0.4)
-    talk.backlog.transcribed(talk.now)
+    said += [] if begun else talk.speak(0.4)
     talk.rest(0.4)
     talk.backlog.turn_began(talk.now)
     talk.now += CROSSING_S + 0.1

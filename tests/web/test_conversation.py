@@ -206,6 +206,12 @@ async def test_error_event_is_a_note(assemble: Any) -> None:
     ]
 
 
+async def test_an_error_that_comes_again_is_counted_until_somebody_says_something(assemble: Any) -> None:
+    away = event(errorCode="unreachable", errorMessage="The model cannot be reached.", recoverable=True)
+    items = await assemble(away, away, away, text("Here I am.", partial=False), away)
+    assert [item.get("count") for item in items] == [3, None, 1]
+
+
 async def test_tool_that_answers_with_an_error_has_failed(assemble: Any) -> None:
     items = await assemble(tool_call("c1", "f"), tool_response("c1", "f", {"error": "no such city"}))
     assert items[0]["state"] == "failed"

@@ -302,7 +302,7 @@ class Uplink:
         await line.connection.send_history(news.contents, turn_complete=asks)
         if asks:
             self.note(request, line)
-        else:  # nothing waits for the model's turn by that: who is told last is who asks
+        else:  # the model owes nothing for it: the answer to come, of another tool or to the user, asks
             line.told = line.connection.messages_sent or 0
         return True
 

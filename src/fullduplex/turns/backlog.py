@@ -130,11 +130,12 @@ class Backlog(Generic[T]):
         late = self._is_loud(0, self._marked)
         if self._is_loud(0, self._sure):
             told = self._sure
+        elif late:
+            told = self._first_turn(self._marked)
+        elif self._began_at is not None and self._is_loud(0, self._heard_out):
+            told = self._first_turn(self._heard_out)  # what came into the answer is told of after it
         else:
-            boundary = self._marked if late else self._boundary()
-            if self._began_at is not None and self._is_loud(0, self._heard_out):
-                boundary = min(boundary, self._heard_out)  # what came into the answer is told of after it
-            told = self._first_turn(boundary)
+            told = self._first_turn(self._boundary())
         self._unanswered |= self._is_loud(self._marked, told)
         self._in_words(told)
         self._worded = self._boundary() if self._began_at is None else self._heard_out

@@ -56,14 +56,20 @@ export class Conversation {
   }
 
   /**
-   * A line of the page itself. What is said again with nothing but such lines in between is counted, not repeated: a
-   * server that is away must not fill the page.
+   * A line that nobody said. What is told again with nothing but such lines in between is counted, not repeated: a
+   * server, or a model, that is away must not fill the page.
    *
    * @param {string} text
    * @param {"info" | "error"} [level]
    * @param {string} [action] label of a button beside it
    */
   addNote(text, level = "info", action) {
+    this.#note(text, level, action);
+    return this.list.takeChanges();
+  }
+
+  /** @param {string} text @param {"info" | "error"} level @param {string} [action] */
+  #note(text, level, action) {
     const same = this.list.trailingNotes().find((note) => note.text === text && note.level === level);
     if (same) {
       same.count += 1;
@@ -72,7 +78,6 @@ export class Conversation {
     } else {
       this.list.add({ kind: "note", key: this.list.freshKey(), level, text, count: 1, action });
     }
-    return this.list.takeChanges();
   }
 
   /** What notes offered to do is done or no longer needed: their buttons go. */
@@ -149,15 +154,13 @@ export class Conversation {
     if (event.errorCode === TAKEN_OVER) return; // the page says it in its own words
     if (event.errorCode === "invalid_content" && this.requests.refused(event.errorMessage ?? "")) return;
     const code = event.errorCode ? ` [${event.errorCode}]` : "";
-    const text = `${event.errorMessage ?? "The model reported an error."}${code}`;
     this.awaitingAgent = false;
-    this.list.add({ kind: "note", key: this.list.freshKey(), level: "error", text, count: 1 });
+    this.#note(`${event.errorMessage ?? "The model reported an error."}${code}`, "error");
   }
 
   /** @param {string} reason why the model ended its turn, in its own word */
   #unanswered(reason) {
-    const text = `The model gave no answer to that (${reason.toLowerCase().replaceAll("_", " ")}).`;
-    this.list.add({ kind: "note", key: this.list.freshKey(), level: "error", text, count: 1 });
+    this.#note(`The model gave no answer to that (${reason.toLowerCase().replaceAll("_", " ")}).`, "error");
   }
 
   /** @param {import("./types.js").Transcription} heard @param {number} now */

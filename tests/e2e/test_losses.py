@@ -9,6 +9,7 @@ import time
 import pytest
 from playwright.async_api import expect
 
+from fullduplex.testing.proxy import FaultyProxy
 from tests.web.browser import VoiceBrowser
 
 from .served import Served, serving
@@ -48,6 +49,30 @@ async def test_killed_server_is_told_of_and_the_call_goes_on_when_it_is_back(
                     ("calculate", {"first_number": 2, "operation": "plus", "second_number": 2})
                 ]
             assert voice.errors == []
+
+
+async def test_network_that_says_nothing_any_more_is_noticed_and_the_call_goes_on(
+    served: Served, browser: VoiceBrowser, speech: Speech
+) -> None:
+    async with FaultyProxy("127.0.0.1", served.port) as network, browser.page(network.url) as voice:
+        status = voice.page.locator("#connectionStatus")
+        mine = await voice.page.evaluate("fullduplex.client.socket.url")
+        began = await voice.say(speech.wav(Line("count to thirty")))
+        await voice.wait_audible(since=began)
+        network.blackhole()
+        await expect(status).to_have_text("No signal", timeout=10_000)
+        await expect(voice.page.locator("#voiceText")).not_to_have_text("Listening")
+        await expect(status).to_have_text("Reconnecting", timeout=15_000)
+        await expect(voice.page.locator(".note").last).to_contain_text("nothing is heard from the server")
+        await expect(status).to_have_text("Connected")
+        assert await voice.page.evaluate("fullduplex.client.socket.url") == mine
+        await expect(voice.page.locator("#voiceText")).to_have_text("Listening")
+        asked = await voice.now()
+        await voice.type("what is two plus two")
+        await voice.wait_event("message.turnComplete", since=asked)
+        assert [name for name, _ in calls(await down(voice, asked))] == ["calculate"]
+        await expect(voice.page.locator(".note.error")).to_have_count(0)
+        assert voice.errors == []
 
 
 async def test_sigterm_in_a_call_ends_the_server_within_two_seconds(browser: VoiceBrowser, speech: Speech) -> None:

@@ -1,4 +1,4 @@
-"""The pure modules of the JavaScript client, run in the browser: base64, PCM, resampling, the player's ring."""
+"""The pure modules of the JavaScript client, run in the browser: base64, PCM, resampling, the ring, silence."""
 
 from __future__ import annotations
 
@@ -187,3 +187,21 @@ async def test_socket_address_follows_the_page(modules: Modules, scheme: str, ex
         "client/identity.js", "return m.socketUrl({protocol: arg, host: 'host:80'}, 'a b', 's/1');", scheme
     )
     assert url == expected
+
+
+@pytest.mark.parametrize(
+    ("what_happens", "verdicts"),
+    [
+        ("-" * 12, ["fine"] * 2 + ["ask"] * 2 + ["faint"] * 7 + ["lost"]),
+        ("----!---", ["fine", "fine", "ask", "ask", "fine", "fine", "ask"]),  # an answer, and all is as before
+        ("-o--", ["fine", "faint", "lost"]),  # the system says that there is no network …
+        ("-o-!--", ["fine", "faint", "fine", "fine"]),  # … but the server is on this machine
+        ("-----------o-", ["fine"] * 2 + ["ask"] * 2 + ["faint"] * 7 + ["lost"]),  # it gives no more time
+    ],
+)
+async def test_what_the_servers_silence_means(modules: Modules, what_happens: str, verdicts: list[str]) -> None:
+    """`-` a second without a frame, `!` a frame, `o` the system is offline."""
+    code = """const silence = new m.Silence();
+              const acts = { "-": () => silence.pass(), "!": () => silence.break(), o: () => silence.offline() };
+              return [...arg].map((happens) => acts[happens]()).filter((verdict) => verdict);"""
+    assert await modules.run("client/silence.js", code, what_happens) == verdicts

@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 from playwright.async_api import Page, Request, expect
 
+from fullduplex.testing.proxy import FaultyProxy
+
 from .browser import VoiceBrowser, VoicePage
 from .standin import Connection, Standin, audio, event, heard, refusal, spoken, text, tone, tool_call, tool_response
 
@@ -129,6 +131,52 @@ async def test_page_tries_again_every_five_seconds_at_the_latest(browser: VoiceB
         await voice.page.clock.run_for(5_000)
         await standin.connection(2)
         await expect(voice.page.locator("#connectionStatus")).to_have_text("Connected")
+
+
+async def test_connection_that_does_not_open_is_given_up_and_tried_again(
+    browser: VoiceBrowser, standin: Standin
+) -> None:
+    host, port = standin.url.removeprefix("http://").split(":")
+    async with FaultyProxy(host, int(port)) as network, browser.page(network.url) as voice:
+        status = voice.page.locator("#connectionStatus")
+        first = await standin.connection()
+        await voice.wait_open()
+        await voice.page.clock.install()
+        network.stall()
+        network.cut()
+        await expect(status).to_have_text("Reconnecting")
+        await voice.page.clock.run_for(500)
+        await expect(status).to_have_text("Connecting")
+        await voice.page.clock.run_for(12_000)
+        await expect(status).to_have_text("Reconnecting")
+        network.go_on()
+        await voice.page.clock.run_for(1_000)
+        await expect(status).to_have_text("Connected")
+        assert {connection.session_id for connection in standin.connections} == {first.session_id}
+
+
+async def test_system_that_goes_offline_is_believed_when_the_server_is_silent(
+    browser: VoiceBrowser, standin: Standin
+) -> None:
+    reason = "Connection closed: nothing is heard from the server"
+    async with browser.page(standin.url) as voice:
+        status = voice.page.locator("#connectionStatus")
+        await voice.wait_open()
+        # There is no network, but the server is on this machine and answers.
+        await voice.page.clock.install()
+        await voice.page.evaluate("dispatchEvent(new Event('offline'))")
+        await voice.page.wait_for_function("fullduplex.client.lifeline.silence.seconds === 0")
+        await voice.page.clock.run_for(2_000)
+        await expect(status).to_have_text("Connected")
+        assert len(standin.connections) == 1
+        # And now it does not.
+        await voice.page.context.set_offline(True)
+        await voice.page.clock.run_for(2_000)
+        await expect(status).to_have_text("Reconnecting")
+        await expect(voice.page.locator(".note").last).to_have_text(reason)
+        await voice.page.context.set_offline(False)
+        await voice.page.clock.run_for(5_000)
+        await expect(status).to_have_text("Connected")
 
 
 async def test_reload_keeps_the_session_and_new_conversation_leaves_it(browser: VoiceBrowser, standin: Standin) -> None:

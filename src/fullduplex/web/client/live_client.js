@@ -9,12 +9,13 @@
  *
  * Events (all `CustomEvent`, see `detail`): `status` (SocketStatus), `event` (LiveEvent), `refusal` (ErrorAnswer),
  * `problem` (string), `log` (LogEntry), `miclevel` (number), `mic` (boolean: on or off), `playing` (boolean),
- * `agentlevel` (number).
+ * `agentlevel` (number), `signal` (boolean: whether the server is heard from, while the connection is open).
  */
 
 import { Downlink } from "./downlink.js";
 import { EventLog, describeSent, withoutMedia } from "./event_log.js";
 import { withDetection, withDownlink } from "./identity.js";
+import { Lifeline } from "./lifeline.js";
 import { Microphone } from "./microphone.js";
 import { Probe } from "./probe.js";
 import { LiveSocket } from "./socket.js";
@@ -47,6 +48,7 @@ export class LiveClient extends EventTarget {
     this.probe = probe ? new Probe() : null;
     this.speaker = new Speaker(this.probe);
     this.timekeeper = new Timekeeper(this.socket);
+    this.lifeline = new Lifeline(this.socket, this.timekeeper);
     this.uplink = new Uplink(this.socket, gate ? "gate" : "open", voice);
     this.microphone = new Microphone(this.uplink, { raw: rawMic, frameMs, probe }, this.probe);
     this.setUrl(url);
@@ -54,6 +56,7 @@ export class LiveClient extends EventTarget {
     from(this.socket, "status", (status) => this.#status(status));
     from(this.socket, "frame", (frame) => this.#receive(frame));
     from(this.socket, "sent", (sent) => this.#logged("up", describeSent(sent)));
+    from(this.lifeline, "signal", (signal) => this.#emit("signal", signal));
     from(this.speaker, "playing", (playing) => this.#emit("playing", playing));
     from(this.speaker, "level", (rms) => this.#emit("agentlevel", rms));
     from(this.microphone, "level", (rms) => this.#emit("miclevel", rms));
@@ -183,6 +186,8 @@ export class LiveClient extends EventTarget {
 
   /** @param {import("./socket.js").SocketStatus} status */
   #status(status) {
+    if (status.state === "connecting" || status.state === "open") this.lifeline.start();
+    else this.lifeline.stop();
     if (status.state === "open") {
       this.timekeeper.start();
       this.uplink.reconnected();
@@ -201,6 +206,7 @@ export class LiveClient extends EventTarget {
    * @param {string | ArrayBuffer} frame
    */
   #receive(frame) {
+    this.lifeline.hear();
     const { event, refusal, clock, audio, problem } = this.downlink.decode(frame);
     if (event?.interrupted) this.speaker.interrupted();
     this.speaker.play(audio, event?.id ?? "");

@@ -69,6 +69,15 @@ export class LiveSocket extends EventTarget {
     };
   }
 
+  /** Give up a connection on which nothing comes, or that does not open, and try again. @param {string} reason */
+  abandon(reason) {
+    const webSocket = this.webSocket;
+    if (!webSocket) return;
+    webSocket.onopen = webSocket.onmessage = webSocket.onclose = null;
+    webSocket.close();
+    this.#lost({ code: 1006, reason });
+  }
+
   /** Close for good. */
   close() {
     clearTimeout(this.retryTimer);
@@ -153,7 +162,7 @@ export class LiveSocket extends EventTarget {
     return true;
   }
 
-  /** @param {CloseEvent} closed */
+  /** @param {{code: number, reason: string}} closed */
   #lost(closed) {
     if (closed.code === SESSION_BUSY) {
       // To come back by itself would take the session from the other tab, which would take it back, and so on.

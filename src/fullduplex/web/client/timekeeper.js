@@ -23,7 +23,7 @@ export class Timekeeper {
   start() {
     this.stop();
     this.asked = 0;
-    this.#ask();
+    this.#goOn();
   }
 
   /** The connection is gone. What is known of the clock stays. */
@@ -51,9 +51,14 @@ export class Timekeeper {
     return { type: "turn_times", response_id: id, first_audible_at: first, speech_end_at: end };
   }
 
-  #ask() {
+  /** Ask once more. */
+  ask() {
     this.socket.sendUnlogged({ type: "clock", t0: performance.now() });
+  }
+
+  #goOn() {
+    this.ask();
     this.asked += 1;
-    this.timer = setTimeout(() => this.#ask(), pauseBeforeNext(this.asked));
+    this.timer = setTimeout(() => this.#goOn(), pauseBeforeNext(this.asked));
   }
 }

@@ -125,6 +125,13 @@ function showStatus(now) {
   }
 }
 
+/** @param {boolean} signal whether the server is heard from */
+function showSignal(signal) {
+  if (!client.socket.isOpen) return;
+  status.dataset.state = signal ? "open" : "faint";
+  status.textContent = signal ? "Connected" : "No signal";
+}
+
 function newConversation() {
   forgetSession();
   client.speaker.silence();
@@ -146,6 +153,7 @@ function fitInput() {
 function wireClient() {
   const writeLine = consoleLines();
   listen(client, "status", showStatus);
+  listen(client, "signal", showSignal);
   listen(client, "event", (event) => draw(conversation.apply(event, performance.now())));
   listen(client, "refusal", (refusal) => {
     if (refusal.code !== TAKEN_OVER) draw(conversation.addNote(describeRefusal(refusal), "error"));

@@ -38,6 +38,7 @@ export class VoiceBar {
     this.startButton.addEventListener("click", () => void this.#start());
     this.stopButton.addEventListener("click", () => void this.#stop());
     listen(client, "status", ({ state }) => this.#show({ connected: state === "open" }));
+    listen(client, "signal", (signal) => this.#show({ connected: signal && client.socket.isOpen }));
     listen(client, "mic", (on) => this.#microphone(on));
     listen(client, "miclevel", (rms) => this.#showLevel(rms));
     listen(client, "agentlevel", (rms) => this.orb.setLevel("agent", rms));

@@ -106,8 +106,7 @@ function showStatus(now) {
   const isOpen = now.state === "open";
   status.dataset.state = now.state;
   status.textContent = words[now.state];
-  sendButton.disabled = !isOpen;
-  for (const example of document.querySelectorAll(".example")) example.toggleAttribute("disabled", !isOpen);
+  allowSending(isOpen);
   if (now.state === "connecting") draw(conversation.dropActions());
   if (isOpen) draw(conversation.addNote("Connection opened"));
   if (now.state === "elsewhere") {
@@ -125,9 +124,16 @@ function showStatus(now) {
   }
 }
 
+/** @param {boolean} allowed whether what is typed now would arrive */
+function allowSending(allowed) {
+  sendButton.disabled = !allowed;
+  for (const example of document.querySelectorAll(".example")) example.toggleAttribute("disabled", !allowed);
+}
+
 /** @param {boolean} signal whether the server is heard from */
 function showSignal(signal) {
   if (!client.socket.isOpen) return;
+  allowSending(signal);
   status.dataset.state = signal ? "open" : "faint";
   status.textContent = signal ? "Connected" : "No signal";
 }
@@ -170,7 +176,7 @@ function wirePage() {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const text = input.value.trim();
-    if (text === "" || !client.socket.isOpen) return;
+    if (text === "" || sendButton.disabled) return;
     sendText(text);
     input.value = "";
     fitInput();

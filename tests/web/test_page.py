@@ -155,6 +155,32 @@ async def test_connection_that_does_not_open_is_given_up_and_tried_again(
         assert {connection.session_id for connection in standin.connections} == {first.session_id}
 
 
+async def test_what_was_typed_and_did_not_arrive_is_given_back(browser: VoiceBrowser, standin: Standin) -> None:
+    host, port = standin.url.removeprefix("http://").split(":")
+    async with FaultyProxy(host, int(port)) as network, browser.page(network.url) as voice:
+        first = await standin.connection()
+        await voice.type("this arrives")
+        await first.wait_message("text")
+        await voice.page.wait_for_function("fullduplex.client.unread.length === 0")
+        network.stall()
+        await voice.type("what is two plus two")
+        network.cut()
+        await expect(voice.page.locator(".note").last).to_contain_text("may not have arrived")
+        await expect(voice.page.locator("#message")).to_have_value("what is two plus two")
+        network.go_on()
+        await standin.connection(2)
+        await voice.wait_open()
+        network.stall()
+        await voice.page.press("#message", "Enter")
+        await voice.page.fill("#message", "something else")
+        network.cut()
+        await expect(voice.page.locator(".note").last).to_have_text(
+            "Your last message may not have arrived. It was: what is two plus two"
+        )
+        await expect(voice.page.locator("#message")).to_have_value("something else")
+        assert [message["text"] for message in first.messages] == ["this arrives"]
+
+
 async def test_system_that_goes_offline_is_believed_when_the_server_is_silent(
     browser: VoiceBrowser, standin: Standin
 ) -> None:

@@ -9,7 +9,8 @@
  *
  * Events (all `CustomEvent`, see `detail`): `status` (SocketStatus), `event` (LiveEvent), `refusal` (ErrorAnswer),
  * `problem` (string), `log` (LogEntry), `miclevel` (number), `mic` (boolean: on or off), `playing` (boolean),
- * `agentlevel` (number), `signal` (boolean: whether the server is heard from, while the connection is open).
+ * `agentlevel` (number), `signal` (boolean: whether the server is heard from, while the connection is open),
+ * `undelivered` (string[]: typed messages that a lost connection may have taken with it).
  */
 
 import { Downlink } from "./downlink.js";
@@ -51,6 +52,8 @@ export class LiveClient extends EventTarget {
     this.lifeline = new Lifeline(this.socket, this.timekeeper);
     this.uplink = new Uplink(this.socket, gate ? "gate" : "open", voice);
     this.microphone = new Microphone(this.uplink, { raw: rawMic, frameMs, probe }, this.probe);
+    /** Typed messages that the server may not have read: it answers the question for its clock that followed each. */
+    this.unread = /** @type {{text: string, at: number}[]} */ ([]);
     this.setUrl(url);
     const from = this.#listen.bind(this);
     from(this.socket, "status", (status) => this.#status(status));
@@ -121,7 +124,10 @@ export class LiveClient extends EventTarget {
   /** @param {string} text @returns {boolean} false when there is no connection */
   sendText(text) {
     this.uplink.forgetSpeech();
-    return this.socket.sendText(text);
+    if (!this.socket.sendText(text)) return false;
+    this.unread.push({ text, at: performance.now() });
+    this.timekeeper.ask();
+    return true;
   }
 
   /** @param {Uint8Array} bytes of an encoded picture @param {string} [mimeType] */
@@ -198,6 +204,10 @@ export class LiveClient extends EventTarget {
     }
     if (["elsewhere", "failed"].includes(status.state)) void this.stopMicrophone(); // nobody here listens now
     this.#emit("status", status);
+    if (status.state === "open") return;
+    const lost = this.unread.map(({ text }) => text);
+    this.unread = [];
+    if (lost.length > 0 && ["waiting", "failed"].includes(status.state)) this.#emit("undelivered", lost);
   }
 
   /**
@@ -211,7 +221,7 @@ export class LiveClient extends EventTarget {
     if (event?.interrupted) this.speaker.interrupted();
     this.speaker.play(audio, event?.id ?? "");
     if (event?.turnComplete) this.speaker.next();
-    if (clock) this.timekeeper.hear(clock);
+    if (clock) this.#hearClock(clock);
     if (event?.errorCode && event.recoverable === false) this.socket.hopeless = true;
     if (event) {
       this.#logged(event.errorCode ? "error" : "down", withoutMedia(event));
@@ -225,6 +235,12 @@ export class LiveClient extends EventTarget {
       this.#logged("error", { message: { problem }, audio: false, bytes: 0 });
       this.#emit("problem", problem);
     }
+  }
+
+  /** @param {import("./clock.js").Answer} answer what was sent before its question has been read */
+  #hearClock(answer) {
+    this.timekeeper.hear(answer);
+    this.unread = this.unread.filter(({ at }) => at > answer.t0);
   }
 
   /** @param {{id: string, at: number}} sound the first of a response */

@@ -138,6 +138,19 @@ function showSignal(signal) {
   status.textContent = signal ? "Connected" : "No signal";
 }
 
+/** @param {string[]} lost what was typed and may not have arrived */
+function giveBack(lost) {
+  const said = "Your last message may not have arrived.";
+  const text = lost.join("\n");
+  if (input.value.trim() === "") {
+    input.value = text;
+    fitInput();
+    draw(conversation.addNote(`${said} It is in the field again: press Enter to send it once more.`));
+  } else {
+    draw(conversation.addNote(`${said} It was: ${text}`));
+  }
+}
+
 function newConversation() {
   forgetSession();
   client.speaker.silence();
@@ -160,6 +173,7 @@ function wireClient() {
   const writeLine = consoleLines();
   listen(client, "status", showStatus);
   listen(client, "signal", showSignal);
+  listen(client, "undelivered", giveBack);
   listen(client, "event", (event) => draw(conversation.apply(event, performance.now())));
   listen(client, "refusal", (refusal) => {
     if (refusal.code !== TAKEN_OVER) draw(conversation.addNote(describeRefusal(refusal), "error"));

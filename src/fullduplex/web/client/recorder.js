@@ -16,6 +16,13 @@ import { INPUT_RATE } from "./pcm.js";
 
 const WORKLET = new URL("../worklets/recorder.js", import.meta.url);
 
+/**
+ * The context of the microphone before, asleep: for the next one nothing is loaded from a server that may be away.
+ *
+ * @type {AudioContext | null}
+ */
+let spare = null;
+
 /** A running microphone. Make one with `Recorder.start()`; a stopped one is not started again. */
 export class Recorder extends EventTarget {
   /**
@@ -28,14 +35,15 @@ export class Recorder extends EventTarget {
       throw new DOMException("Browsers give the microphone to pages on https or localhost only.", "SecurityError");
     }
     // The worklet is made ready while the user is asked, so that the first word is not lost to its loading.
-    const preparing = prepareContext(INPUT_RATE);
+    const preparing = spare ? Promise.resolve(spare) : prepareContext(INPUT_RATE);
+    spare = null;
     let stream;
     try {
       stream = await navigator.mediaDevices.getUserMedia({
         audio: { channelCount: 1, echoCancellation: !raw, noiseSuppression: !raw, autoGainControl: !raw },
       });
     } catch (error) {
-      void preparing.then((context) => context.close());
+      void preparing.then(putAway);
       throw error;
     }
     try {
@@ -59,6 +67,7 @@ export class Recorder extends EventTarget {
     super();
     this.stream = stream;
     this.context = context;
+    this.source = source;
     this.node = new AudioWorkletNode(context, "fullduplex-recorder", {
       channelCount: 1,
       channelCountMode: "explicit",
@@ -77,9 +86,10 @@ export class Recorder extends EventTarget {
   /** Let the microphone go. */
   async stop() {
     for (const track of this.stream.getTracks()) track.stop();
+    this.source.disconnect();
     this.node.disconnect();
     this.node.port.close();
-    if (this.context.state !== "closed") await this.context.close();
+    await putAway(this.context);
   }
 
   /** @param {string} name @param {unknown} detail */
@@ -96,6 +106,14 @@ async function prepareContext(sampleRate) {
   const context = new AudioContext({ sampleRate, latencyHint: "interactive" });
   await context.audioWorklet.addModule(WORKLET);
   return context;
+}
+
+/** Nobody needs the context now. @param {AudioContext} context */
+async function putAway(context) {
+  if (context.state === "closed") return;
+  await context.suspend();
+  if (spare || context.sampleRate !== INPUT_RATE) await context.close();
+  else spare = context;
 }
 
 /**

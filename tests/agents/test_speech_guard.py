@@ -31,6 +31,11 @@ def test_banned_words_stand_alone_in_any_case(text: str, passes: bool) -> None:
     assert check(text) is passes
 
 
+def test_one_banned_word_may_stand_by_itself() -> None:
+    check = banned_words("damned")
+    assert (check("you damned fool"), check("This is a fine day")) == (False, True)
+
+
 def test_no_banned_words_ban_nothing_and_an_empty_one_is_refused() -> None:
     assert banned_words([])("anything")
     with pytest.raises(ValueError, match="must not be empty"):

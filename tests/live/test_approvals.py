@@ -165,19 +165,23 @@ async def test_a_request_outlives_the_run() -> None:
     model = ScriptedModel()
     call = await Call.start(model=model, tools=[till.tool()])
     call.queue.send_content(user("pay five"))
+    await settle()
     await call.play(calls(("c1", "pay", {"amount": 5})))
     request = await asked(call)
     await call.end()
     again = await Call.start(runner=call.runner, model=model, session=await call.saved())
     second = await again.connection(2)
     await settle()
-    assert [turn.role for turn in second.request.history] == ["user"], "the call has no answer: it is not told"
+    ((kind, turns),) = second.sent
+    assert second.request.history == []
+    assert kind == "history", "asked once more, it would call once more: the user could pay twice"
+    assert [turn.role for turn in turns] == ["user"], "the call has no answer: it is not told"
     decide(again, request, confirmed=True)
     await settle()
     await again.end()
     assert till.paid == [5]
     assert [short(event) for event in again.events if event.content] == [f"answer-{request.id}", "answer-c1"]
-    ((kind, turns),) = second.sent
+    _, (kind, turns) = second.sent
     assert kind == "question"
     assert [part.function_call.name for part in turns[0].parts] == ["pay"]
     third = await Call.start(runner=call.runner, model=model, session=await call.saved())

@@ -145,6 +145,17 @@ def test_a_call_and_its_answer_are_told_and_the_model_goes_on_with_it() -> None:
     assert told(typed("look"), called("c1"), answered("c1")) == (["u:look", "call-c1", "answer-c1"], True)
 
 
+def test_of_what_was_answered_silently_the_model_is_asked_nothing() -> None:
+    silent = answered("c1")
+    silent.get_function_responses()[0].scheduling = "SILENT"
+    over = Event(author="guide", turn_complete=True)
+    question = typed("log it")
+    assert not told(question, called("c1"), wrote("well"), over, silent)[1]
+    assert not told(question, called("c1"), silent, over)[1]
+    assert told(question, called("c1"), silent)[1]  # the line was lost before the model has said anything
+    assert told(question, called("c1"), silent, over, typed("and now?"))[1]
+
+
 def test_while_its_tool_works_a_call_is_not_told_and_nothing_is_asked() -> None:
     assert told(typed("look"), called("c1"), running={"c1"}) == (["u:look"], False)
 

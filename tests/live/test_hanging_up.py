@@ -14,6 +14,7 @@ from fullduplex.agents import SequentialAgent
 from fullduplex.events import Event
 from fullduplex.live import LiveSettings
 from fullduplex.plugins import BasePlugin
+from fullduplex.requests import LiveRequestQueue
 from fullduplex.sessions import InMemorySessionService
 from fullduplex.testing.scripted_model import ScriptedModel
 from fullduplex.tools import BaseToolset
@@ -74,6 +75,21 @@ class Store(InMemorySessionService):
         if event.author == self._agent:
             await self._hung.wait()
         return await super().append_event(session, event)
+
+
+async def test_a_queue_that_is_closed_at_once_leaves_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    errors: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    runner = Runner(
+        app_name="app", agent=Agent(name="a", model=ScriptedModel()), session_service=InMemorySessionService()
+    )
+    session = await runner.session_service.create_session(app_name="app", user_id="u")
+    queue = LiveRequestQueue()
+    queue.close()
+    run = runner.run_live(user_id="u", session_id=session.id, live_request_queue=queue)
+    assert [event async for event in run] == []
+    await asyncio.sleep(0)
+    assert errors == []
 
 
 class Desk:

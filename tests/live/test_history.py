@@ -7,9 +7,12 @@ import pytest
 from fullduplex import RunConfig, types
 from fullduplex.agents import LiveRequest
 from fullduplex.events import Event
+from fullduplex.live.briefing import Reader, brief
 from fullduplex.turns.history import contents_of
+from fullduplex.turns.recall import paired
 from fullduplex.types.config import SessionResumptionConfig
 from fullduplex.types.live import Transcription
+from fullduplex.types.playout import Heard
 from tests.live.kit import (
     GENERATION_COMPLETE,
     GO_AWAY,
@@ -206,6 +209,51 @@ def test_neighbouring_transcripts_of_one_side_are_one_turn() -> None:
         ("model", "typed"),
         ("model", "more"),
     ]
+
+
+def answered_and_cut(heard: str | None, cuts: list[str] | None) -> list[Event]:
+    """Two answers of two segments; the second one was broken off when its turn was over."""
+    answers = [transcript(words) for words in ("One two.", "Three.", "One two.", "Three four.")]
+    for number, event in enumerate(answers):
+        event.id, event.author = str(number), "guide"
+    mark = Event(author="guide", interrupted=True, heard=Heard(response_id="r", text=heard, cuts=cuts))
+    over = Event(author="guide", turn_complete=True)
+    typed = spoken("and?", "user").model_copy(update={"author": "user"})
+    return [typed, *answers[:2], over, typed, *answers[2:], over, mark, over, typed]
+
+
+@pytest.mark.parametrize(
+    ("heard", "cuts", "expected"),
+    [
+        ("One", ["2", "3"], "One"),
+        ("One  two. Three", ["2", "3"], "One two. Three"),
+        ("One two. Three four.", ["2", "3"], "One two. Three four."),
+        ("", ["2", "3"], None),
+        ("One", None, "One two. Three four."),
+        (None, ["2", "3"], "One two. Three four."),
+        ("Quite different", ["2", "3"], "One two. Three four."),
+        ("One", ["3", "unknown"], "One two. Three four."),
+    ],
+)
+def test_an_answer_that_was_broken_off_after_its_turn_is_told_as_far_as_it_was_heard(
+    heard: str | None, cuts: list[str] | None, expected: str | None
+) -> None:
+    events = answered_and_cut(heard, cuts)
+    before = [event.model_copy(deep=True) for event in events]
+    told = ["and?", "One two. Three.", "and?", *([expected] if expected else []), "and?"]
+    assert [turn.text for turn in contents_of(events)] == told
+    assert [turn.text for turn in brief(events, since=None, reader=Reader("guide")).contents] == told
+    assert [turn.text for turn in contents_of(paired(events))] == told
+    assert events == before
+    quoted = "".join(turn.text for turn in contents_of(events, agent="another"))
+    assert quoted.count("four") == (expected or "").count("four")
+
+
+def test_an_answer_that_was_broken_off_after_its_turn_is_so_when_the_next_one_was_cut_off_by_a_loss() -> None:
+    lost = transcript("Unasked.").model_copy(update={"id": "lost", "author": "guide"})
+    events = [*answered_and_cut("One", ["2", "3"])[:-1], lost]
+    told = [turn.text for turn in brief(events, since=None, cut_off={"lost"}).contents]
+    assert told == ["and?", "One two. Three.", "and?", "One"]
 
 
 def test_what_the_model_is_not_told_again() -> None:

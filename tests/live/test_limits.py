@@ -7,20 +7,28 @@ from typing import Any
 
 import pytest
 
-from fullduplex import RunConfig, types
+from fullduplex import Agent, RunConfig, types
 from fullduplex.agents.run_config import ContextFallback
 from fullduplex.mock_live import MockOptions, memory_reactor
+from fullduplex.testing.scripted_model import ScriptedModel
+from fullduplex.tools import FunctionTool, LongRunningFunctionTool, ToolContext
 from fullduplex.turns.context import estimate_tokens
 from fullduplex.turns.run_limits import GRACE_S
 from fullduplex.turns.summary import MARK
 from tests.chaos.memory import MemoryGemini, MemoryServer
-from tests.live.kit import TURN_COMPLETE, Call, calls, settle, text, user, virtual
+from tests.live.kit import TURN_COMPLETE, Call, answered, audio, calls, cancellation, settle, text, user, virtual
+
+SOUND = b"\0\x20" * 2400
 
 # -- guards -----------------------------------------------------------------------------------------------------------
 
 
 def usage(total: int) -> dict[str, Any]:
     return {"usageMetadata": {"totalTokenCount": total}}
+
+
+def sunny() -> str:
+    return "sunny"
 
 
 async def ended_by(call: Call) -> tuple[str | None, bool | None]:
@@ -111,6 +119,160 @@ async def test_a_tool_at_work_is_no_reason_to_stay_for_ever() -> None:
     await call.play(calls(("fc-1", "look")))
     assert await ended_by(call) == ("max_duration", False)
     assert asyncio.get_running_loop().time() < 60.0 + GRACE_S + 1
+
+
+# Some models complete their turn right after a call, and answer in another; the rest complete it with the answer.
+CALLED = [[calls(("fc-1", "look")), TURN_COMPLETE], [calls(("fc-1", "look"))]]
+
+
+@pytest.mark.spec(31)
+@pytest.mark.parametrize("takes_s", [0.0, 5.0], ids=["quick", "slow"])
+@pytest.mark.parametrize("called", CALLED, ids=["own turn", "one turn"])
+@virtual
+async def test_an_answer_through_a_tool_is_one_whole_turn(called: list[dict[str, Any]], takes_s: float) -> None:
+    async def look() -> str:
+        await asyncio.sleep(takes_s)
+        return "sunny"
+
+    call = await Call.start(run_config=RunConfig(max_turns=1), tools=[look])
+    connection = await call.play(*called)
+    await asyncio.sleep(takes_s + 1)
+    assert answered(connection) == [("fc-1", {"result": "sunny"})]
+    await call.play(text("Sunny."))
+    assert not call.reader.done()
+    await call.play(TURN_COMPLETE)
+    assert await ended_by(call) == ("max_turns", False)
+    assert (await call.saved_short())[-2:] == ["M:Sunny.", "end"]
+
+
+@pytest.mark.spec(31)
+@virtual
+async def test_one_tool_after_another_is_one_turn() -> None:
+    call = await Call.start(run_config=RunConfig(max_turns=1), tools=[sunny])
+    await call.play(calls(("fc-1", "sunny")), TURN_COMPLETE, calls(("fc-2", "sunny")), TURN_COMPLETE)
+    assert not call.reader.done()
+    await call.play(text("Sunny."), TURN_COMPLETE)
+    assert await ended_by(call) == ("max_turns", False)
+
+
+@pytest.mark.spec(31)
+@pytest.mark.parametrize("called", CALLED, ids=["own turn", "one turn"])
+@virtual
+async def test_a_turn_whose_tool_is_cancelled_counts(called: list[dict[str, Any]]) -> None:
+    async def look() -> None:
+        await asyncio.sleep(1e6)
+
+    call = await Call.start(run_config=RunConfig(max_turns=1), tools=[look])
+    await call.play(*called)
+    assert not call.reader.done()
+    await call.play(cancellation("fc-1"))
+    if len(called) == 1:
+        await call.play(TURN_COMPLETE)
+    assert await ended_by(call) == ("max_turns", False)
+
+
+@pytest.mark.spec(31)
+@pytest.mark.parametrize("policy", ["does not block", "works on elsewhere", "is not spoken of"])
+@virtual
+async def test_a_tool_of_which_the_model_says_nothing_is_not_waited_for(policy: str) -> None:
+    async def look(tool_context: ToolContext) -> str | None:
+        if policy == "does not block":
+            await asyncio.sleep(1e6)
+        tool_context.actions.skip_summarization = policy == "is not spoken of"
+        return None if policy == "works on elsewhere" else "sunny"
+
+    tool: Any = {
+        "does not block": FunctionTool(look, behavior=types.Behavior.NON_BLOCKING),
+        "works on elsewhere": LongRunningFunctionTool(look),
+        "is not spoken of": look,
+    }[policy]
+    call = await Call.start(run_config=RunConfig(max_turns=1), tools=[tool])
+    connection = await call.connection()
+    connection.say(calls(("fc-1", "look")))
+    connection.say(TURN_COMPLETE)
+    assert await ended_by(call) == ("max_turns", False)
+    assert asyncio.get_running_loop().time() < 10
+
+
+@pytest.mark.spec(31)
+@virtual
+async def test_a_tool_that_the_user_talks_on_beside_keeps_no_turn_from_counting() -> None:
+    async def look() -> None:
+        await asyncio.sleep(1e6)
+
+    call = await Call.start(run_config=RunConfig(max_turns=1), tools=[look])
+    await call.play(calls(("fc-1", "look")), TURN_COMPLETE)
+    await call.play(text("It takes a while."), TURN_COMPLETE)
+    assert await ended_by(call) == ("max_turns", False)
+
+
+@pytest.mark.spec(31)
+@virtual
+async def test_a_transfer_is_no_turn() -> None:
+    model = ScriptedModel()
+    child = Agent(name="child", model=model)
+    call = await Call.start(run_config=RunConfig(max_turns=1), model=model, sub_agents=[child])
+    transfer = calls(("fc-1", "transfer_to_agent", {"agent_name": "child"}))
+    first = await call.connection()
+    first.say(text("One moment."))
+    first.say(transfer)
+    first.say(TURN_COMPLETE)
+    await call.connection(2)
+    await settle()
+    assert not call.reader.done()
+    await call.play(text("Child here."), TURN_COMPLETE, number=2)
+    assert await ended_by(call) == ("max_turns", False)
+    assert call.short[-3:-1] == ["M:Child here.", "end"]
+
+
+@pytest.mark.spec(31)
+@virtual
+async def test_the_time_gives_a_tool_its_grace_when_the_turn_of_its_call_is_complete() -> None:
+    async def look() -> str:
+        await asyncio.sleep(4)
+        return "sunny"
+
+    call = await Call.start(run_config=RunConfig(max_duration_s=60.0), tools=[look])
+    await asyncio.sleep(58)
+    await call.play(calls(("fc-1", "look")), TURN_COMPLETE)
+    await asyncio.sleep(5)
+    await call.play(text("Sunny."), TURN_COMPLETE)
+    assert await ended_by(call) == ("max_duration", False)
+    assert call.short[-3:-1] == ["M:Sunny.", "end"]
+
+
+@pytest.mark.spec(31)
+@virtual
+async def test_tokens_that_are_reported_before_the_answer_do_not_keep_it_from_coming() -> None:
+    call = await Call.start(run_config=RunConfig(max_total_tokens=1000))
+    await call.connection()
+    call.queue.send_content(user("And now?"))
+    await settle()
+    await call.play(usage(2000))
+    await asyncio.sleep(3)
+    assert not call.reader.done()
+    await call.play(text("One."), TURN_COMPLETE)
+    assert await ended_by(call) == ("max_tokens", False)
+
+
+@pytest.mark.parametrize("called", CALLED, ids=["own turn", "one turn"])
+@virtual
+async def test_the_time_of_an_answer_through_a_tool_is_measured_from_its_question(called: list[dict[str, Any]]) -> None:
+    async def look() -> str:
+        await asyncio.sleep(2)
+        return "sunny"
+
+    call = await Call.start(tools=[look])
+    await call.connection()
+    call.queue.send_content(user("What is the weather?"))
+    await settle()
+    await call.play(*called)
+    await asyncio.sleep(3)
+    await call.play(audio(SOUND), TURN_COMPLETE)
+    [latency] = [event.latency for event in call.events if event.latency is not None]
+    assert latency.server_in_at == pytest.approx(0, abs=0.1)
+    assert latency.total_ms == pytest.approx(3000, abs=100)
+    await call.end()
 
 
 @pytest.mark.spec(31)

@@ -60,6 +60,19 @@ def counted(name: str, index: int) -> dict[str, Any]:
     return update
 
 
+@virtual
+@pytest.mark.parametrize("index", ["abc", "-1", "", "1.5"])
+async def test_an_index_that_cannot_be_read_counts_as_none(index: str) -> None:
+    call = await Call.start(run_config=RESUMING)
+    first = await call.connection()
+    update = handle("odd")
+    update["sessionResumptionUpdate"]["lastConsumedClientMessageIndex"] = index
+    await call.play(update, text("Hello."), TURN_COMPLETE)
+    first.lose()
+    assert handle_of(await call.connection(2)) == "odd"
+    await call.end()
+
+
 def handle_of(connection: ScriptedConnection) -> str | None:
     resumption = connection.request.config.session_resumption
     return resumption.handle if resumption is not None else None

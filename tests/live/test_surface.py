@@ -85,7 +85,7 @@ OTHER = [say("Something else, then.", audio_ms=200)]
 @pytest.mark.parametrize("obedient", [True, False], ids=["server stops", "server speaks on"])
 async def test_the_agent_falls_silent_without_a_word(obedient: bool) -> None:
     options = {"pace": 1.0, "partial_content_interrupts": obedient}
-    async with talk([STORY, OTHER], mock=options) as (_, call):
+    async with talk([STORY, OTHER], mock=options) as (server, call):
         call.queue.send_content(user("tell me a story"))
         await call.until(lambda _: ms_of(call.events) >= 400)
         call.queue.interrupt()
@@ -93,6 +93,8 @@ async def test_the_agent_falls_silent_without_a_word(obedient: bool) -> None:
             mark = call.events.index(await call.until(lambda event: event.interrupted))
         await asyncio.sleep(0.5)
         assert ms_of(call.events[mark:]) == 0
+        _, stop = server.connections[0].bodies("clientContent")
+        assert stop == {"turns": [], "turnComplete": False}, "the model is told, too"
         call.queue.send_content(user("something else"))
         await call.until(lambda _: said(call)[-1:] == ["Something else, then."])
         await call.end()
@@ -120,6 +122,7 @@ async def test_there_is_nothing_to_interrupt_while_nobody_speaks() -> None:
             call.queue.interrupt()
             call.queue.send_content(user("something else"))
             await call.until(turns_over(call, turn))
+            await asyncio.sleep(0.2)  # until then it is taken to play
     assert not any(event.interrupted for event in call.events)
     assert ms_of(call.events) == pytest.approx(400)
 

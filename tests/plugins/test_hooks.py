@@ -243,7 +243,7 @@ async def test_a_plugin_that_fails_ends_the_run_and_nothing_unseen_is_shown_or_k
     watcher = Watcher()
     call = await call_with(watcher, Broken("broken"))
     await call.play(audio(), said("a secret"), TURN_COMPLETE)
-    with pytest.raises(PluginError, match=r"plugin `broken` failed in on_event_callback: out of order"):
+    with pytest.raises(PluginError, match=r"plugin `broken` failed in on_event_callback: RuntimeError"):
         await call.reader
     assert call.short == ["audio", "error-plugin_failed"]
     assert call.events[-1].recoverable is False

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -75,6 +76,32 @@ async def test_a_slow_client_blocks_nobody_and_loses_only_audio():
         assert 5 <= chunks < 400
         lost = next(iter(server.host.calls))._outbox.dropped_audio_s
         assert lost + chunks == pytest.approx(400)
+
+
+@pytest.mark.spec(184)
+async def test_an_interruption_does_not_stand_behind_audio_on_a_slow_link():
+    chunk, audio_s = bytes(1_920), 60.0  # 40 ms each
+
+    async def talkative(queue: LiveRequestQueue) -> AsyncIterator[Event]:
+        for _ in range(round(audio_s / 0.04)):
+            yield audio_event(chunk)
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.2)  # as much as the network takes is on its way
+        yield Event(interrupted=True)
+        async for _ in requests_of(queue):
+            pass
+
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
+    async with scripted(talkative) as server:
+        host, port = server.address.split(":")
+        slow.connect((host, int(port)))
+        async with server.connect(PATH, sock=slow, max_queue=1) as link:
+            await asyncio.sleep(1.0)  # it does not read meanwhile
+            waited_bytes = 0
+            while "interrupted" not in (message := await receive(link)):
+                waited_bytes += len(json.dumps(message))
+    assert waited_bytes < 400_000, "six seconds of audio; all of it is two million bytes and more"
 
 
 class SlowSocket:

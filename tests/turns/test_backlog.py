@@ -968,3 +968,20 @@ def test_context_that_nobody_is_known_to_have_heard() -> None:
     backlog.sent(Kind.CONTEXT, "news", 1, 2, 1.0)
     assert backlog.unheard == ["news"]
     assert backlog.take_back(afresh=True) == ["heard", "news"]
+
+
+def test_an_answer_comes_again_only_while_the_session_does_not_have_it() -> None:
+    for held in (False, True):
+        backlog: Backlog[str] = Backlog()
+        backlog.sent(Kind.ANSWER, "late", 1, 1, 0.0)
+        assert backlog.take_back(afresh=True, held=lambda _, held=held: held) == (["late"] if held else [])
+
+
+def test_a_handle_without_a_count_covers_context_that_came_after_a_start_of_activity() -> None:
+    backlog: Backlog[str] = Backlog()
+    backlog.sent(Kind.START, "start", 1, 1, 0.0)
+    backlog.sent(Kind.CONTEXT, "context", 1, 2, 0.1)
+    backlog.heard()
+    backlog.settled()
+    backlog.covered()
+    assert backlog.take_back(afresh=False) == ["start"]

@@ -44,6 +44,7 @@ SAYS = Event(author="agent", output_transcription=Transcription(text="x", finish
 SAID = Event(author="agent", output_transcription=Transcription(text="x", finished=True), partial=False)
 TURN_COMPLETE = Event(author="agent", turn_complete=True)
 INTERRUPTED = Event(author="agent", interrupted=True)
+CUT = Event(author="agent", interrupted=True, heard=Heard(response_id="r1", text="spo"))
 HEARD = Event(author="user", input_transcription=Transcription(text="x", finished=True), partial=False)
 USAGE = Event(author="agent", usage_metadata=UsageMetadata(total_token_count=1))
 
@@ -266,6 +267,66 @@ def test_a_late_transcript_of_a_turn_that_was_not_interrupted_is_kept_at_once() 
     assert briefs(journal.settle(Heard(text="Two"))) == ["said: Two", "interrupted"]
 
 
+# -- an answer that is broken off when its turn is over ---------------------------------------------------------------
+
+
+def given_and_cut(heard: Heard, *later: Event) -> list[Event]:
+    """What is kept from the interruption on of an answer whose turn was over before."""
+    journal = Journal()
+    one, two = (said(words).model_copy(update={"id": words}) for words in ("One two.", "Three."))
+    assert kept_of(journal, AUDIO, one, AUDIO, two, TURN_COMPLETE) == [
+        "said: One two.",
+        "said: Three.",
+        "turn_complete",
+    ]
+    cut = Event(author="agent", interrupted=True, heard=Heard(response_id="r1", text="estimate"))
+    assert kept_of(journal, cut, *later) == []
+    assert journal.awaiting
+    assert journal.user(user()) == []
+    kept = journal.settle(heard)
+    assert cut.heard == Heard(response_id="r1", text="estimate"), "the app has it already"
+    assert not journal.awaiting
+    assert journal.settle(heard) == []
+    return kept
+
+
+def test_an_interruption_after_the_turn_is_kept_with_what_was_heard_of_which_events() -> None:
+    heard = Heard(response_id="r1", text="One", played_ms=5.0)
+    first, *rest = given_and_cut(heard)
+    assert (first.interrupted, first.heard) == (True, heard.model_copy(update={"cuts": ["One two.", "Three."]}))
+    assert briefs(rest) == ["user: u"]
+
+
+def test_what_follows_an_interruption_after_the_turn_waits_with_it() -> None:
+    kept = given_and_cut(Heard(text="One"), TURN_COMPLETE, HEARD, CALL, AUDIO, said("Four."))
+    assert briefs(kept) == ["interrupted", "turn_complete", "heard: x", "agent: "]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [[], [AUDIO, TURN_COMPLETE], [AUDIO, SAID, INTERRUPTED, TURN_COMPLETE], [AUDIO, SAID, TURN_COMPLETE, AUDIO]],
+    ids=["nothing", "no transcript", "broken off already", "the next one has begun"],
+)
+def test_an_interruption_of_nothing_that_was_given_corrects_nothing(before: list[Event]) -> None:
+    journal = Journal()
+    for event in before:
+        journal.model(event)
+    journal.settle(Heard(text="spoken"))
+    cut = Event(author="agent", interrupted=True, heard=Heard(response_id="r1", text=""))
+    assert journal.model(cut) == [cut]
+
+
+def test_an_interruption_of_which_nothing_was_told_to_be_heard_does_not_wait() -> None:
+    assert kept_of(Journal(), AUDIO, SAID, TURN_COMPLETE, INTERRUPTED)[-1] == "interrupted"
+
+
+def test_a_late_transcript_belongs_to_the_answer_that_is_broken_off() -> None:
+    journal, late = Journal(), said("One.")
+    kept_of(journal, AUDIO, TURN_COMPLETE, late)
+    assert kept_of(journal, Event(author="agent", interrupted=True, heard=Heard(text="One."))) == []
+    assert journal.settle(Heard(text=""))[0].heard == Heard(text="", cuts=[late.id])
+
+
 @given(st.lists(st.text("ab .", min_size=1, max_size=12), min_size=1, max_size=5), st.integers(0, 60), st.data())
 def test_what_is_kept_of_an_interrupted_answer_is_what_was_heard(texts: list[str], length: int, data) -> None:
     heard = " ".join(texts)[:length].rstrip()
@@ -281,7 +342,7 @@ def test_what_is_kept_of_an_interrupted_answer_is_what_was_heard(texts: list[str
 
 
 model_events = st.sampled_from(
-    [PARTIAL, MERGED, AUDIO, CALL, ANSWER, SAYS, SAID, TURN_COMPLETE, INTERRUPTED, HEARD, USAGE]
+    [PARTIAL, MERGED, AUDIO, CALL, ANSWER, SAYS, SAID, TURN_COMPLETE, INTERRUPTED, CUT, HEARD, USAGE]
 )
 
 

@@ -114,6 +114,16 @@ def test_a_turn_that_is_answered_without_sound_is_done_with() -> None:
     assert taken(meter).server_in_at is None
 
 
+def test_a_turn_that_is_answered_through_a_tool_keeps_its_cause() -> None:
+    meter = LatencyMeter()
+    meter.typed(100.0, 100.0)
+    meter.turn_complete(goes_on=True)
+    respond(meter, "r", 103.0)
+    latency = taken(meter)
+    assert latency.server_in_at == 100.0
+    assert latency.total_ms == pytest.approx(3005.0)
+
+
 def test_what_was_said_to_interrupt_is_answered_by_the_next_response() -> None:
     meter = LatencyMeter()
     meter.user_spoke(100.0, 100.0)

@@ -245,6 +245,28 @@ def test_an_answer_that_still_plays_after_its_turn_can_be_interrupted() -> None:
     assert cursor.heard(0.7) == Heard(response_id="r1", text="One", played_ms=610.0)
 
 
+def test_an_answer_still_plays_from_the_end_of_its_turn_until_it_was_played_or_broken_off() -> None:
+    cursor = PlayoutCursor()
+    cursor.audio("r1", 2.0, 0.0)
+    assert cursor.still_plays(0.1) is None, "it has not ended"
+    cursor.turn_complete(0.1)
+    assert (cursor.still_plays(0.1), cursor.still_plays(1.9)) == ("r1", "r1")
+    assert cursor.still_plays(1.97) is None
+    report(cursor, 1000, 2.0, cleared=True)
+    assert cursor.still_plays(9.0) == "r1", "the rest was thrown away"
+    cursor.interrupted(9.0)
+    assert cursor.still_plays(9.0) is None
+    assert not cursor.awaits_player
+
+
+def test_an_answer_plays_no_longer_when_the_next_one_begins() -> None:
+    cursor = PlayoutCursor()
+    cursor.audio("r1", 2.0, 0.0)
+    cursor.turn_complete(0.1)
+    cursor.audio("r2", 2.0, 0.2)
+    assert cursor.still_plays(0.2) is None
+
+
 def test_a_text_answer_after_a_spoken_one_was_not_heard() -> None:
     cursor = spoken(("One", 1))
     cursor.turn_complete(1.0)

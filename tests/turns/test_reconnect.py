@@ -34,6 +34,10 @@ def test_jitter_stays_within_a_quarter(random: float) -> None:
     assert 0.075 <= delay <= 0.125
 
 
+def test_jitter_reaches_from_end_to_end() -> None:
+    assert [Reconnects().next_delay(0.0, random) for random in (0.0, 0.5, 1.0)] == pytest.approx([0.075, 0.1, 0.125])
+
+
 @given(st.lists(st.floats(0, 2), max_size=200))
 def test_a_server_that_drops_every_connection_at_once_is_not_hammered(lived: list[float]) -> None:
     reconnects, now, attempts = Reconnects(), 0.0, []

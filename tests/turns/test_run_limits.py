@@ -47,6 +47,41 @@ def test_an_interrupted_turn_counts_once() -> None:
     assert fed(limits, TURN_COMPLETE) == ["max_turns"]
 
 
+@pytest.mark.spec(31)
+def test_a_turn_with_calls_counts_once_when_it_is_answered() -> None:
+    limits = RunLimits(started_at=0.0, max_turns=1, max_duration_s=60.0)
+    fed(limits, CALL)
+    called = LiveServerMessage.model_validate(TURN_COMPLETE)
+    assert limits.feed(called, 1.0, goes_on=True) is None
+    assert limits.turns == 0
+    assert limits.check(60.0) is None, "the tool's answer has its grace"
+    assert fed(limits, SPEECH, TURN_COMPLETE) == [None, "max_turns"]
+    assert limits.turns == 1
+
+
+@pytest.mark.spec(31)
+def test_a_turn_that_will_not_go_on_counts_after_all() -> None:
+    limits = RunLimits(started_at=0.0, max_turns=1)
+    limits.settled()
+    assert limits.turns == 0, "nothing was to go on"
+    fed(limits, CALL)
+    limits.feed(LiveServerMessage.model_validate(TURN_COMPLETE), 1.0, goes_on=True)
+    limits.settled()
+    assert limits.turns == 1
+    assert limits.check(1.0) is not None
+
+
+@pytest.mark.spec(31)
+@pytest.mark.parametrize("typed", [True, False])
+def test_tokens_that_are_reported_before_the_answer_are_judged_after_it(typed: bool) -> None:
+    limits = RunLimits(started_at=0.0, max_total_tokens=100)
+    if typed:
+        limits.asked()
+    else:
+        fed(limits, HEARD)
+    assert fed(limits, usage(totalTokenCount=100), SPEECH, TURN_COMPLETE) == [None, None, "max_tokens"]
+
+
 def test_tokens_are_summed_over_turns_and_judged_when_no_answer_is_being_given() -> None:
     limits = RunLimits(started_at=0.0, max_total_tokens=100)
     assert fed(limits, SPEECH, usage(totalTokenCount=60), TURN_COMPLETE) == [None] * 3

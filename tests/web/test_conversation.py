@@ -27,6 +27,16 @@ async def test_text_deltas_grow_one_bubble_and_the_merged_event_ends_it(assemble
     assert bubbles(await assemble(*partials, *merged, DONE)) == [("agent", "Hello there", False)]
 
 
+async def test_an_answer_that_a_lost_connection_cut_off_is_marked_and_the_next_run_marks_no_other(
+    assemble: Any,
+) -> None:
+    cut = await assemble(spoken("This is the demonstration agent", finished=True), {"lost": True})
+    assert [item.get("interrupted") for item in cut] == [True]
+    again = [heard("and now?", finished=True), event(interrupted=True)]
+    whole = await assemble(spoken("Hello.", finished=True), DONE, {"lost": True}, *again)
+    assert not any(item.get("interrupted") for item in whole)
+
+
 async def test_turn_complete_ends_a_bubble_that_was_never_merged(assemble: Any) -> None:
     assert bubbles(await assemble(text("Hel", partial=True), DONE)) == [("agent", "Hel", False)]
 

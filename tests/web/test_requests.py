@@ -62,6 +62,22 @@ async def test_a_click_answers_once(
         ]
 
 
+async def test_a_server_that_has_forgotten_the_request_is_not_waited_for(
+    browser: VoiceBrowser, standin: Standin
+) -> None:
+    async with browser.page(standin.url) as voice:
+        agent = await standin.connection()
+        card = await asked(voice, agent)
+        await card.get_by_role("button", name="Approve").click()
+        await agent.wait_message("tool_response")
+        message = "no request r1 waits for an answer"
+        await agent.send(event(errorCode="invalid_content", errorMessage=message, recoverable=True))
+        await expect(card.locator(".request-head")).to_have_text("No longer waiting")
+        await expect(voice.page.locator(".chip.stopped")).to_have_count(1)
+        await expect(voice.page.locator(".is-typing")).to_have_count(0)
+        await expect(voice.page.locator(".note.error")).to_have_count(0)
+
+
 async def test_what_a_tool_wants_to_be_told_can_be_filled_in(browser: VoiceBrowser, standin: Standin) -> None:
     async with browser.page(standin.url) as voice:
         agent = await standin.connection()

@@ -49,9 +49,10 @@ class SpeechGuard(BaseModel):
 def banned_words(words: Iterable[str]) -> Callable[[str], bool]:
     """A check for `SpeechGuard` that stops an answer in which one of `words` stands, as a whole word, in any case.
 
-    A word may be several, apart by whatever space. Raises ValueError for an empty one.
+    A word may be several, apart by whatever space; a single one may stand by itself. Raises ValueError for an
+    empty one.
     """
-    known = [word.split() for word in words]
+    known = [word.split() for word in ([words] if isinstance(words, str) else words)]
     if not all(known):
         raise ValueError("a banned word must not be empty")
     choices = "|".join(r"\s+".join(map(re.escape, word)) for word in known)

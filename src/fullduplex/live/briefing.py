@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from fullduplex.events import Event
 from fullduplex.tools.flow import COMPLETED
 from fullduplex.tools.streaming import PENDING
+from fullduplex.turns.approvals import open_requests
 from fullduplex.turns.history import contents_of
+from fullduplex.turns.ledger import are_silent
 from fullduplex.turns.quoting import is_others
 from fullduplex.turns.recall import on_branch
 from fullduplex.types.content import Content, FunctionResponse, Part
@@ -65,8 +67,8 @@ def brief(
     `cut_off` holds the ids of the words of an answer that a loss cut off: they are told if the user has said something
     since, else they are left out, also when another agent was to give the answer and has handed over. `elsewhere` holds
     the ids of what the connection learns in another way, and `running` the calls whose tools work: the model is asked
-    nothing until they have answered, unless the user went on meanwhile. `pending` holds the calls for whose answers no
-    model waits: it is told that they are pending, lest it call again.
+    nothing until they have answered, nor while a call waits for the user's approval, unless the user went on meanwhile.
+    `pending` holds the calls for whose answers no model waits: it is told that they are pending, lest it call again.
     """
     news = [event for event in on_branch(_after(events, since), reader.branch) if event.id not in elsewhere]
     if reader.only_open is not None:
@@ -79,22 +81,32 @@ def brief(
         asking = _asking(told, reader.agent)
     asks = asking is not None
     contents = contents_of(told, agent=reader.agent) if asks or reader.only_open is None else []
-    return Briefing(contents, open_question=asks and not _is_working(news, running))
+    approvals = {request.call.id for request in open_requests(events).values()}
+    return Briefing(contents, open_question=asks and not _is_working(news, {*running, *approvals}))
 
 
 def _asking(told: Sequence[Event], agent: str | None) -> Event | None:
     """What is for `agent` to answer, if the last that was said is: the user's words, what a tool answered, or that
     another agent has handed over. What that agent said before may have been put into words only afterwards."""
     spoke: set[str] = set()
+    silent: set[str | None] = set()  # calls of whose answers the model says nothing
+    is_over = False
     for event in reversed(told):
+        answers = event.get_function_responses()
         if _is_by_another(event, agent):
             if hands_over(event):
                 return event if spoke <= {event.author} else None
             # Its tools may answer, and its recordings be kept, long after it has gone.
-            if not event.get_function_responses() and contents_of([event], agent=agent):
+            if not answers and contents_of([event], agent=agent):
                 spoke.add(event.author)
+        elif answers and are_silent(answers):
+            silent |= {answer.id for answer in answers}
+        elif (calls := event.get_function_calls()) and all(call.id in silent for call in calls):
+            pass
         elif contents := contents_of([event], agent=agent):
-            return event if not spoke and contents[-1].role != "model" else None
+            return event if not (spoke or (silent and is_over)) and contents[-1].role != "model" else None
+        elif event.turn_complete:
+            is_over = True
     return None
 
 
@@ -132,8 +144,13 @@ def _without_rest(news: Sequence[Event], cut_off: Collection[str]) -> list[Event
     return [
         event
         for number, event in enumerate(news)
-        if event.id not in cut_off and not (event.interrupted and number > last)
+        if event.id not in cut_off and not (event.interrupted and number > last and not _corrects(event))
     ]
+
+
+def _corrects(event: Event) -> bool:
+    """Whether it tells how to read the words of an answer that was given before."""
+    return event.heard is not None and bool(event.heard.cuts)
 
 
 def _is_users(event: Event) -> bool:

@@ -32,14 +32,17 @@ _TURN_COMPLETE = LiveServerMessage(server_content=LiveServerContent(turn_complet
 class Conversation:
     """The downward side of one run.
 
-    `last_speech` tells when the user's latest speech came in and went up (seconds).
+    `last_speech` tells when the user's latest speech came in and went up (seconds), `awaits` whether the model waits
+    for tools at work.
     """
 
     __slots__ = (
         "_ambient",
+        "_calls",
         "_cursor",
         "_downstream",
         "_followers",
+        "_goes_on_after",
         "_guard",
         "_is_whole",
         "_latency",
@@ -48,6 +51,7 @@ class Conversation:
         "_may_release",
         "_patience",
         "_scribe",
+        "awaits",
         "last_speech",
         "said",
     )
@@ -73,8 +77,11 @@ class Conversation:
         self._guard: Guard | None = None
         self._followers: list[Callable[[list[Event]], None]] = []
         self.last_speech: Callable[[], tuple[float, float] | None] = lambda: None
+        self.awaits: Callable[[], bool] = lambda: False
         self.said: set[str] = set()
         """Ids of the events that hold what the model has said in its present turn."""
+        self._calls = False  # tools that the model waits for, and has said nothing about yet
+        self._goes_on_after = ""  # id of the event that completes a turn, and is not the end of the answer
         self._is_whole = False  # what it has said: it generates no more, though the turn may last until it was heard
 
     @property
@@ -136,6 +143,13 @@ class Conversation:
             self.said.clear()
         if (content := message.server_content) is not None:
             self._is_whole = bool(content.generation_complete) or (self._is_whole and content.model_turn is None)
+            if content.model_turn is not None and not (was_in_turn and self.awaits()):
+                self._calls = False
+        # Some models complete their turn when they have called, and some when they have answered. A turn of nothing at
+        # all, or one that is interrupted, is over.
+        goes_on = self._calls and was_in_turn and content is not None and not content.interrupted
+        if goes_on and (ended := next((event for event in events if event.turn_complete), None)) is not None:
+            self._goes_on_after = ended.id
         show = self.deliver if self._guard is None else self._hold
         for event in events:
             show(event, now)
@@ -143,8 +157,18 @@ class Conversation:
             for follow in self._followers:
                 follow(events)
         if self._limits is not None:
-            self._limits.hear(message)
+            self._limits.hear(message, goes_on=goes_on)
         return events
+
+    def called(self) -> None:
+        """The model has called tools that it waits for: it goes on when they are answered."""
+        self._calls = True
+
+    def settled(self) -> None:
+        """What the model has called comes to nothing that it would speak of."""
+        self._calls = False
+        if self._limits is not None:
+            self._limits.settled()
 
     def hear_on(self, message: LiveServerAudio) -> bool:
         """Takes another chunk of the voice that speaks already: the busiest path downward, with nothing to find out.
@@ -188,10 +212,17 @@ class Conversation:
         """The user wants silence: the answer ends here, whatever the model goes on to say."""
         self.hear(_INTERRUPTED)
 
+    def cut_rest(self) -> None:
+        """The user wants silence: an answer that was given, and still plays, ends here. The model has no part in it."""
+        if self._cursor.still_plays(self.now()):
+            self.show(self.event(interrupted=True))
+
     def typed(self, waited_s: float) -> None:
         """A turn of the user's was typed and has left, after so long in the queue."""
         now = self._ambient.now()
         self._latency.typed(now - waited_s, now)
+        if self._limits is not None:
+            self._limits.asked()
 
     def tell(self, error: BaseException, *, lives_on: bool) -> None:
         """An event that says what went wrong, and whether the run lives on."""
@@ -264,8 +295,11 @@ class Conversation:
 
     def report(self, report: PlayoutReport) -> None:
         """A player tells how much of a response was heard."""
-        if self._cursor.report(report, max(self._ambient.now(), self._latest)):
+        now = self.now()
+        if self._cursor.report(report, now):
             self._settle(told=True)
+        elif report.cleared and self._cursor.still_plays(now) == report.response_id:
+            self.cut_rest()  # it was thrown away, and no interruption had asked for that
 
     def times(self, times: TurnTimes) -> None:
         """A client tells when its user spoke and heard."""
@@ -293,7 +327,7 @@ class Conversation:
             self._interrupted(event, now)
         elif event.turn_complete:
             self._cursor.turn_complete(now)
-            self._latency.turn_complete()
+            self._latency.turn_complete(goes_on=event.id == self._goes_on_after)
             event.latency = self._latency.take()
             self._scribe.show(event)
         else:
@@ -326,7 +360,7 @@ class Conversation:
         self._latency.shown(event.id, self._ambient.now())
 
     def _interrupted(self, event: Event, now: float) -> None:
-        if self._cursor.speaking:
+        if self._cursor.speaking or self._cursor.still_plays(now):
             self._settle()  # an earlier one that still waits for its player
         self._cursor.interrupted(now)
         self._latency.interrupted()

@@ -65,6 +65,7 @@ class Farewell:
         try:
             if retired.has_finished:
                 await self._tell_of_it(line)
+                await self._uplink.ask_later(line)
             elif question is not None and (self.line, self._in_use()) == (retired, line) and not self._goes_on:
                 self._asked = True
                 await line.connection.send_history([], turn_complete=True)

@@ -176,7 +176,7 @@ class Guard:
                     verdict = await verdict
         except Exception as error:  # the boundary of the developer's code: what cannot be checked is not said
             logger.exception("the check of a speech guard failed")
-            reason = "it took too long" if isinstance(error, TimeoutError) else str(error)
+            reason = "it took too long" if isinstance(error, TimeoutError) else type(error).__name__
             self._tell(CallbackError(f"the check of the speech guard failed: {reason}"))
             return False
         return verdict if isinstance(verdict, str) or verdict is None else bool(verdict)

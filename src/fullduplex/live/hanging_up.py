@@ -31,9 +31,10 @@ async def unless_hung_up(
     was_closed = queue.closed
     loop = asyncio.get_running_loop()
     scope = asyncio.timeout(None)
+    done = False
 
     def hang_up(_: asyncio.Future[None]) -> None:
-        if not closed.cancelled():
+        if not (closed.cancelled() or done):  # it may have been on its way when it was taken back
             scope.reschedule(loop.time() + (deadline_s if was_closed or is_owed() else 0.0))
 
     closed = queue.closing()
@@ -43,6 +44,7 @@ async def unless_hung_up(
             try:
                 yield waited
             finally:
+                done = True
                 closed.remove_done_callback(hang_up)
             if cancelled_from_outside():  # and the developer's code has kept it to itself
                 raise asyncio.CancelledError

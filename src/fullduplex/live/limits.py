@@ -31,10 +31,19 @@ class Limits:
         )
         return cls(limits, now)
 
-    def hear(self, message: LiveServerMessage) -> None:
-        """A message of the model has come, and its events are shown."""
-        if self._limits.feed(message, self._now()) is not None:
+    def asked(self) -> None:
+        """The user has typed a turn."""
+        self._limits.asked()
+
+    def hear(self, message: LiveServerMessage, *, goes_on: bool) -> None:
+        """A message of the model has come, and its events are shown; see `RunLimits.feed`."""
+        if self._limits.feed(message, self._now(), goes_on=goes_on) is not None:
             self._fed.set()
+
+    def settled(self) -> None:
+        """What the model called comes to nothing that it would speak of."""
+        self._limits.settled()
+        self._fed.set()
 
     async def exceeded(self) -> Exceeded:
         """Returns when a limit is exceeded and no answer would be cut off, or the time for it has run out."""

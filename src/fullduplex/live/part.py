@@ -70,6 +70,7 @@ class Part:
             new_id=wiring.ambient.new_id,
             called=functools.partial(handover.called, agent),
             acted=self._acted,
+            settled=self._settled,
         )
         self._supervisor = Supervisor(
             ctx=ctx,
@@ -230,3 +231,9 @@ class Part:
             self._decided.set_result(outcome)
         else:
             self._handover.settled([answer.id or "" for answer in event.get_function_responses()])
+
+    def _settled(self) -> None:
+        """The model will say nothing of the tools that it waited for."""
+        # Those that are stopped at the part's end tell nothing of the turn, which may be the next agent's by then.
+        if not (self._decided.done() or self._channel.queue.closed):
+            self._channel.conversation.settled()

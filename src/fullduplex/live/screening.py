@@ -204,7 +204,7 @@ class Screening:
             logger.exception("a model callback of agent %s failed", self._agent.name)
             known = isinstance(error, FullduplexError)
             self._conversation.tell(
-                error if known else CallbackError(f"a model callback failed: {error}"), lives_on=True
+                error if known else CallbackError(f"a model callback failed: {type(error).__name__}"), lives_on=True
             )
             return LlmResponse()
 

@@ -36,9 +36,11 @@ class Silence:
         self._begin = begin
 
     def interrupt(self) -> None:
-        """Silences the answer that is being given, if there is one. What comes of it after that is not shown."""
+        """Silences the answer that is being given, or that was given and still plays, if there is one. What comes of it
+        after that is not shown."""
         line = self._in_use()
         if line is None or not self._conversation.in_turn:
+            self._conversation.cut_rest()
             return
         self._conversation.interrupt()
         self._tools.interrupted()

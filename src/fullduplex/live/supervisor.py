@@ -275,6 +275,8 @@ class Supervisor:
             if line.is_deaf:
                 message = line.unheard(message)
         elif line.muted or line.skips_turn:
+            if line.muted:
+                self._uplink.hush()
             message = line.quiet(message)
         elif self._farewell.line is not None and _speaks(message):
             self._farewell.let_go()
@@ -285,13 +287,15 @@ class Supervisor:
         content = message.server_content
         if line is self._line and self._conversation.in_turn and (not spoke or (line.has_called and _speaks(message))):
             line.has_called = False
-            self._uplink.backlog.turn_began(self._conversation.now())
+            self._uplink.turn_began()
         if content is not None and (content.turn_complete or content.interrupted or content.input_transcription):
             self._follow(line, content)
         if message.tool_call is not None and message.tool_call.function_calls:
             line.calls.update(call.id or "" for call in message.tool_call.function_calls)
             line.has_called = True
             self._tools.start(message.tool_call.function_calls)
+            if not self._tools.awaited.isdisjoint(call.id or "" for call in message.tool_call.function_calls):
+                self._conversation.called()
             if line is self._farewell.line:
                 self._farewell.called()
         if content is not None and content.interrupted:
@@ -299,6 +303,7 @@ class Supervisor:
         if message.tool_call_cancellation is not None:
             self._tools.cancel(message.tool_call_cancellation.ids or [])
             self._withdrawn(message.tool_call_cancellation.ids or [])
+            self._ask_later()
         if message.usage_metadata is not None and self._compression is not None:
             self._compression.used(message.usage_metadata.prompt_token_count)
         if line is self._line:
@@ -314,15 +319,15 @@ class Supervisor:
                 self._uplink.backlog.transcribed(self._conversation.now())
             if content.interrupted:
                 self._uplink.backlog.interrupted(self._conversation.now())
-            if content.turn_complete and not self._goes_on_elsewhere:
+                self._uplink.hush()
+            if content.turn_complete and not self._goes_on_elsewhere(line):
                 self._uplink.backlog.turn_over()
         if content.turn_complete:
             self._turn_over(line)
 
-    @property
-    def _goes_on_elsewhere(self) -> bool:
+    def _goes_on_elsewhere(self, line: Line) -> bool:
         """Whether what the user said is still to be answered when this turn ends: after a tool, or by another agent."""
-        return self._uplink.is_held or bool(self._tools.awaited)
+        return self._uplink.is_held or not self._tools.awaited.isdisjoint(line.calls)
 
     def _turn_over(self, line: Line) -> None:
         self._cut_off.clear()
@@ -330,7 +335,13 @@ class Supervisor:
             self._farewell.finished()
         if self._compression is not None and not self._rotation.is_on:
             self._begin(self._compress(self._compression), "compression")
+        self._ask_later()
         self._consider_leaving()
+
+    def _ask_later(self) -> None:
+        """Something is over: what waited for that is asked now."""
+        if self._line is not None and self._farewell.line is None and self._uplink.is_to_ask:
+            self._begin(self._uplink.ask_later(self._line), "question")
 
     def _remember(self, line: Line, update: LiveServerSessionResumptionUpdate, shown: list[Event]) -> None:
         """A handle is taken up when it covers all that was said and done: else the older one and its news are right.
@@ -338,7 +349,7 @@ class Supervisor:
         Speech that was consumed and not put into words yet is covered by the next handle, with its words.
         """
         index = update.last_consumed_client_message_index
-        count = None if index is None else int(index) + 1
+        count = int(index) + 1 if index is not None and str(index).isdecimal() else None
         if not (update.resumable and update.new_handle and line.is_up_to_date) or self._uplink.is_engaged:
             return
         if count is not None:

@@ -42,7 +42,8 @@ class ToolRunner:
     """The tools of one agent's part. `show` takes the event with the answers, `answer` sends them to the model.
 
     `update` tells the model what a streaming tool says, and returns when that has left. `called` is told of the calls
-    that begin, `acted` of each event with answers once it was shown.
+    that begin, `acted` of each event with answers once it was shown. `settled` is called when the model waits no more,
+    and has been told nothing that it would speak of.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class ToolRunner:
         new_id: Callable[[], str] = Event.new_id,
         called: Callable[[list[FunctionCall]], None] = lambda _: None,
         acted: Callable[[Event], None] = lambda _: None,
+        settled: Callable[[], None] = lambda: None,
     ) -> None:
         self._ctx = ctx
         self._agent = agent
@@ -69,6 +71,7 @@ class ToolRunner:
         self._answer = answer
         self._called = called
         self._acted = acted
+        self._settled = settled
         self._ledger = Ledger()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._blocking: set[str] = set()
@@ -111,6 +114,7 @@ class ToolRunner:
     def cancel(self, call_ids: list[str]) -> None:
         """Stops tools whose answers the model no longer wants; nothing is sent for them."""
         stopped, complete = self._ledger.cancelled(call_ids)
+        waited = not self._blocking.isdisjoint(stopped)
         self._blocking.difference_update(stopped)
         for call_id in stopped:
             if task := self._tasks.get(call_id):
@@ -119,6 +123,8 @@ class ToolRunner:
         self._approvals.withdraw(stopped)
         for group in complete:
             self._send(group)
+        if waited and not self._blocking and not any(group.in_order() for group in complete):
+            self._settled()
 
     def interrupted(self) -> None:
         """The user interrupts the agent: tools that are to end with that are cancelled, as if the model had done it."""
@@ -220,13 +226,18 @@ class ToolRunner:
             return
         parts = [Part(function_response=answer.response) for answer in answers]
         content = Content(role="user", parts=parts)
-        self._blocking.difference_update(call.id or "" for call in group.calls)
+        ids = {call.id or "" for call in group.calls}
+        waited = not self._blocking.isdisjoint(ids)
+        self._blocking -= ids
         author = self._askers.pop(answers[0].response.id or "", self._agent.name)
         actions = merged([answer.actions for answer in answers])
         self._show_and_act(self._event(author=author, content=content, actions=actions))
         self._answer(content)
         for call in group.calls:
             self._streams.begin(call.id or "")
+        is_told_only = all(answer.response.scheduling == FunctionResponseScheduling.SILENT.value for answer in answers)
+        if waited and is_told_only and not self._blocking:
+            self._settled()
 
     def _show_and_act(self, event: Event) -> None:
         self._show(event)

@@ -24,7 +24,7 @@ from fullduplex.live.upstream import NOTHING, Sent, Upstream, answers_in, as_tur
 from fullduplex.requests import LiveRequest, LiveRequestQueue
 from fullduplex.sessions import Session
 from fullduplex.turns.backlog import Backlog
-from fullduplex.turns.ledger import is_news
+from fullduplex.turns.ledger import are_silent, is_news
 from fullduplex.turns.loudness import is_loud
 from fullduplex.turns.utterances import BYTES_A_SECOND, Kind
 from fullduplex.types.content import Blob, Content
@@ -75,12 +75,14 @@ class Uplink:
         self._known: dict[int, str] = {}  # of requests that wait, by their identity
         self._refused: set[str] = set()
         self._late: Content | None = None
+        self._unasked: Content | None = None  # what tools answered, and the model on this line was only told
         self._unheard: list[LiveRequest] = []
         self._settled: list[Noted] = []
         self._backlog: Backlog[Noted] = Backlog()
         self._left: list[tuple[Blob, int, int | None, float]] = []  # media that are still to be noted
         self.is_closing = False
         conversation.last_speech = lambda: self.backlog.last_speech()
+        conversation.awaits = lambda: bool(self._awaited)
 
     def begin(self, tools: ToolRunner, screening: Screening | None, reader: Reader) -> None:
         """Another agent's part begins, which has these tools; `screening` judges what the user types."""
@@ -113,7 +115,11 @@ class Uplink:
 
     @property
     def is_engaged(self) -> bool:
-        """Whether the model speaks, or owes an answer to words or to a tool."""
+        """Whether the model speaks, or owes an answer to words or to a tool, or is still to be asked for one."""
+        return self._is_at_work or self._unasked is not None
+
+    @property
+    def _is_at_work(self) -> bool:
         return self._conversation.in_turn or self.backlog.owed or self._answers.waiting or bool(self._awaited)
 
     def waits(self) -> bool:
@@ -129,6 +135,7 @@ class Uplink:
 
     def take_back(self, *, afresh: bool) -> set[str]:
         """Makes ready what the next line is to be sent again; gives the ids of the session's events among it."""
+        self._unasked = None
         known = {event.id for event in self._session.events}
         if self.backlog.lost_bytes:
             seconds = self.backlog.lost_bytes / BYTES_A_SECOND
@@ -216,8 +223,34 @@ class Uplink:
         kind = kind_of(request)
         if kind in (Kind.TURN, Kind.ANSWER):
             line.told = count or 0
-        if kind is not None:
+        is_owed = kind is not Kind.ANSWER or request.content is None or not are_silent(answers_in(request.content))
+        if kind is not None and (is_owed or sent.event_id is not None):
             self.backlog.sent(kind, Noted(request, sent.event_id), line.number, count, now)
+
+    def turn_began(self) -> None:
+        """The model on the line in use answers, and has what it was told before."""
+        self._unasked = None
+        self.backlog.turn_began(self._conversation.now())
+
+    def hush(self) -> None:
+        """The user wants to hear something else, or nothing: who was only told of an answer is not asked for it."""
+        self._unasked = None
+
+    @property
+    def is_to_ask(self) -> bool:
+        """Whether the model on the line in use was told of an answer, and nobody has asked for it."""
+        return self._unasked is not None
+
+    async def ask_later(self, line: Line) -> None:
+        """Asks for what tools answered in the middle of something else, if nothing goes on any more."""
+        if self._unasked is None or self._is_at_work or self.is_held or self.backlog.speech or self.goes_on:
+            return
+        asked, self._unasked = LiveRequest(content=self._unasked), None
+        try:
+            await line.connection.send_history([], turn_complete=True)
+            self.note(asked, line)
+        except ModelError as error:
+            logger.debug("the line is gone, and the next one is told of it: %s", error)
 
     def _offer(self, line: Line) -> Callable[[Blob], bool]:
         """The short way of media: past the queue, when nothing waits in it."""
@@ -278,16 +311,16 @@ class Uplink:
             request.content = self._from_app(request.content)
             if request.content is None:
                 return
-        if not await self._retell(request, line, asks=True):
+        known = self._known.get(id(self._unsent))
+        if not await self._retell(request, line, asks=True, event_id=known):
             self._note_left()  # it left before this
             media, event_id = await self._upstream.send(request, line.connection)
-            sent = Sent(media, event_id or self._known.get(id(self._unsent)))
-            self.note(request, line, sent, self._queue.waited_s)
+            self.note(request, line, Sent(media, event_id or known), self._queue.waited_s)
             if kind_of(request) is Kind.TURN:
                 self._conversation.typed(self._queue.waited_s)
         self._answers.sent(request)
 
-    async def _retell(self, request: LiveRequest, line: Line, *, asks: bool) -> bool:
+    async def _retell(self, request: LiveRequest, line: Line, *, asks: bool, event_id: str | None = None) -> bool:
         """Tells the model on `line` of answers to calls that it did not make; whether `request` is that."""
         answers = answers_in(request.content) if request.content is not None else []
         if not answers or any(answer.id in line.calls for answer in answers):
@@ -295,15 +328,19 @@ class Uplink:
         news = exchange(self._session.events, answers, self._reader)
         if not news.contents:
             return False
-        # In the middle of something else it would interrupt: then the model only learns of it.
+        # In the middle of something else it would interrupt: then the model only learns of it, and is asked later.
         elsewhere = (self.backlog.owed and not news.open_question) or bool(self._awaited)
         busy = self._conversation.in_turn or self.backlog.speech or elsewhere
-        asks = asks and not busy and any(answer.scheduling != "SILENT" for answer in answers)
+        wanted = not are_silent(answers)
+        asks = asks and not busy and wanted
         await line.connection.send_history(news.contents, turn_complete=asks)
-        if asks:
-            self.note(request, line)
+        # What a tool says while it works on is in no session; what the app answers late may not be in it yet.
+        if asks or request.partial or event_id is not None:
+            self.note(request, line, Sent(None, event_id))
         else:  # the model owes nothing for it: the answer to come, of another tool or to the user, asks
             line.told = line.connection.messages_sent or 0
+        if wanted:
+            self._unasked = None if asks else request.content
         return True
 
     def _from_app(self, content: Content) -> Content | None:
@@ -311,7 +348,9 @@ class Uplink:
         rest = self._tools.take(content) if self._tools is not None else content
         if rest is not None and rest is not self._late and is_news(self._session.events, answers_in(rest)):
             self._late = rest  # which may have to be sent twice
-            self._conversation.note(self._conversation.event(author="user", content=as_turn(rest)))
+            event = self._conversation.event(author="user", content=as_turn(rest))
+            self._conversation.note(event)
+            self._known[id(self._unsent)] = event.id
         return rest
 
     def _refuse(self, error: InvalidInput, request: LiveRequest) -> None:

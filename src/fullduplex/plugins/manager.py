@@ -37,7 +37,7 @@ class PluginManager:
             try:
                 answer = await getattr(plugin, hook)(**arguments)
             except Exception as error:  # the boundary of the developer's code
-                raise PluginError(f"plugin `{plugin.name}` failed in {hook}: {error}") from error
+                raise PluginError(f"plugin `{plugin.name}` failed in {hook}: {type(error).__name__}") from error
             if answer is not None:
                 logger.debug("plugin %s answered %s", plugin.name, hook)
                 return answer

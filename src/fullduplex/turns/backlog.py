@@ -197,7 +197,13 @@ class Backlog(Generic[T]):
 
     def covered(self, line: int = 0, index: int | None = None) -> None:
         """A handle was taken up: a connection that goes on from it knows all context up to this message of that
-        connection, or, where the backend does not count, all."""
+        connection, or, where the backend does not count, all, also where the user is about to speak."""
+        number = 0
+        while index is None and number < len(self._entries):
+            if self._entries[number].kind is Kind.CONTEXT:
+                self._drop(number)
+            else:
+                number += 1
         self._uncovered = [
             entry for entry in self._uncovered if index is not None and not self._is_before(entry, line, index)
         ]
@@ -242,9 +248,9 @@ class Backlog(Generic[T]):
     def take_back(self, *, afresh: bool, held: Callable[[T], bool] = lambda _: False) -> list[Blob | T]:
         """What the next connection must be sent again, in order; nothing of it stays here.
 
-        Typed turns are among it when speech that must be sent again was before them, or when they are `held` and not
-        in the session yet. `afresh`: the model remembers nothing but the session, so that context that it once consumed
-        is sent anew.
+        Typed turns are among it when speech that must be sent again was before them; they and answers, when they are
+        `held` and not in the session yet. `afresh`: the model remembers nothing but the session, so that context that
+        it once consumed is sent anew.
         """
         entries, self._entries = self._entries, deque()
         again: list[Blob | T] = list(self._context) if afresh else [entry.item for entry in self._uncovered]
@@ -257,10 +263,11 @@ class Backlog(Generic[T]):
             spoke = spoke or entry.loud
             if entry.kind is Kind.MEDIA:
                 wanted = speaks or not entry.audio
+            elif entry.kind in (Kind.TURN, Kind.ANSWER):
+                again_spoken = spoke and entry.kind is Kind.TURN
+                wanted = again_spoken or (not isinstance(entry.item, Blob) and held(entry.item))
             else:
-                wanted = entry.kind is not Kind.ANSWER and (
-                    entry.kind is not Kind.TURN or spoke or (not isinstance(entry.item, Blob) and held(entry.item))
-                )
+                wanted = True
             if wanted:
                 again.append(entry.whole)
         self._bytes, self._frames, self._trim_at, self._marked, self._sure = 0, 0, TRIM_EVERY_BYTES, 0, 0

@@ -1,7 +1,7 @@
 """What a model is told of the conversation so far: a session's events as turns of content.
 
 Text and finished transcripts become turns, tool calls and answers stay what they are; notices, usage, thoughts and raw
-media are left out. What other agents said and did is quoted.
+media are left out. What other agents said and did is quoted. What the user did not hear, the agent did not say.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from fullduplex.events import Event
 from fullduplex.turns.approvals import REQUESTS
+from fullduplex.turns.interruption import Interruption, words
 from fullduplex.turns.quoting import is_others, quoted
 from fullduplex.types.content import Content, FunctionCall, FunctionResponse, Part
 
@@ -24,7 +25,7 @@ def contents_of(events: Iterable[Event], *, media: bool = False, agent: str | No
     contents: list[Content] = []
     joinable = False
     others: list[Event] = []
-    for event in events:
+    for event in _as_heard(events):
         if event.partial:
             continue
         if agent is not None and is_others(event, agent):
@@ -43,6 +44,28 @@ def contents_of(events: Iterable[Event], *, media: bool = False, agent: str | No
             contents.append(content)
         joinable = transcript is not None
     return contents + _quotation(others)
+
+
+def _as_heard(events: Iterable[Event]) -> Iterable[Event]:
+    """`events`, with answers cut that were kept whole and broken off afterwards; see `Heard.cuts`."""
+    events = list(events)
+    corrections = [event.heard for event in events if event.heard is not None and event.heard.cuts]
+    if not corrections:
+        return events
+    known = {event.id: event for event in events}
+    read: dict[str, Event | None] = {}
+    for heard in corrections:
+        answer = [known[name] for name in heard.cuts or () if name in known]
+        texts = [words(event) for event in answer]
+        # Of an answer that is not all here, nobody could say where to cut it.
+        if heard.text is not None and _letters(*texts).startswith(_letters(heard.text)):
+            read |= {event.id: None for event in answer}
+            read |= {event.id: event for event in Interruption(texts, answer, heard).cut(answer)}
+    return [told for event in events if (told := read.get(event.id, event)) is not None]
+
+
+def _letters(*texts: str) -> str:
+    return "".join(letters for text in texts for letters in text.split())
 
 
 def _quotation(events: Iterable[Event]) -> list[Content]:

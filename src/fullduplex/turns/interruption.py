@@ -20,6 +20,7 @@ class Interruption:
     events: list[Event]
     heard: Heard | None = None
     over: bool = False  # no more of its words will come
+    correction: Event | None = None  # where its turn was over, and `events` are kept already: tells how to read them
 
     def add(self, event: Event) -> None:
         """A finished transcript that comes late."""
@@ -32,10 +33,16 @@ class Interruption:
         parts = self.texts if text is None else cut(self.texts, text)
         ours = {id(event): part for event, part in zip(reversed(self.events), reversed(parts), strict=False)}
         return [
-            event if (part := ours.get(id(event))) is None else _shortened(event, part, self.heard)
+            self._corrected(event) if (part := ours.get(id(event))) is None else _shortened(event, part, self.heard)
             for event in events
             if ours.get(id(event)) != ""
         ]
+
+    def _corrected(self, event: Event) -> Event:
+        if event is not self.correction or self.heard is None:
+            return event
+        cuts = [kept.id for kept in self.events]
+        return event.model_copy(update={"heard": self.heard.model_copy(update={"cuts": cuts})})
 
 
 def cut(texts: Sequence[str], heard: str) -> list[str]:

@@ -41,15 +41,18 @@ class Journal:
     turn is over, because an interruption may show that less of it was heard. Then it is kept up to the last word heard:
     see `settle`. The record of a tool's call does not wait, so what was said before it is kept as it was said. A turn
     without audio was read, not heard, and is not held back; nor is a transcript that is finished before its audio.
+    An answer may be broken off when its turn is over, and kept, and it still plays. Then the `interrupted` event waits
+    for `settle`, and is kept with what was heard, and of which events: see `history`.
     """
 
     __slots__ = (
         "_beside",
         "_broken_off",
+        "_given",
         "_held",
         "_said",
         "_speaking",
-        "_texts",
+        "_spoken",
         "_typed",
         "_wordless",
         "follows_voice",
@@ -63,7 +66,8 @@ class Journal:
         self.follows_voice = False
         """Whether the turn has sound: another chunk of it changes nothing."""
         self._said: list[Event] = []  # the transcripts of this turn that are held
-        self._texts: list[str] = []  # all its transcripts, held or not
+        self._spoken: list[Event] = []  # all its transcripts, held or not
+        self._given: list[Event] = []  # those of the last spoken turn, which is over and may still play
         self._wordless = False  # the last spoken turn had none: those that come now are late ones
         self._broken_off: Interruption | None = None
 
@@ -88,7 +92,9 @@ class Journal:
             if parts and len(parts) == 1 and parts[0].inline_data is not None:
                 return []  # another chunk of an answer that is being given: every one passes here
         kept = self._interrupted() if event.interrupted and self.follows_voice else []
-        if is_kept(event):
+        if event.interrupted and event.heard is not None and self._given:
+            kept += self._interrupted_late(event)
+        elif is_kept(event):
             kept += self._place(event)
         if event.turn_complete:
             return kept + self._turn_over()
@@ -100,7 +106,7 @@ class Journal:
             # Nor does a reference to what was recorded of one.
             self._speaking = self._speaking or not _is_reference(event.content)
             if not self.follows_voice and _is_audio(event):
-                self.follows_voice, self._wordless = True, False
+                self.follows_voice, self._wordless, self._given = True, False, []
         return kept
 
     def user(self, event: Event) -> list[Event]:
@@ -152,15 +158,14 @@ class Journal:
     def _transcript(self, event: Event) -> list[Event]:
         broken_off = self._broken_off
         if self.follows_voice:
-            self._texts.append(words(event))
+            self._spoken.append(event)
             self._said.append(event)
             self._held.append(event)
             return []
         if broken_off is not None and not broken_off.over:
             broken_off.add(event)
             return self._behind_held(event) if self.awaiting else broken_off.cut([event])
-        if not self._wordless:
-            self._texts.append(words(event))
+        (self._given if self._wordless else self._spoken).append(event)
         return self._behind_held(event)
 
     def _behind_held(self, event: Event) -> list[Event]:
@@ -179,11 +184,21 @@ class Journal:
     def _interrupted(self) -> list[Event]:
         """This turn's answer is broken off; what an earlier interruption still held back is kept as it is."""
         kept = self._take_earlier()
-        self._broken_off = Interruption(self._texts, self._said) if self._said else None
+        self._broken_off = Interruption([*map(words, self._spoken)], self._said) if self._said else None
         self._forget_answer()
         return kept
 
+    def _interrupted_late(self, event: Event) -> list[Event]:
+        """The last spoken answer is broken off by `event`, when all of it is kept; that waits now."""
+        kept = self._take_earlier()
+        self._broken_off = Interruption([*map(words, self._given)], self._given, over=True, correction=event)
+        self._held.append(event)
+        self._given = []
+        return kept
+
     def _turn_over(self) -> list[Event]:
+        if self.follows_voice:
+            self._given = self._spoken
         self._forget_answer()
         if self.awaiting and self._broken_off is not None:
             self._broken_off.over = True
@@ -196,9 +211,9 @@ class Journal:
 
     def _forget_answer(self) -> None:
         if self.follows_voice:
-            self._wordless = not self._texts
+            self._wordless = not self._spoken
         self.follows_voice = False
-        self._texts, self._said = [], []
+        self._spoken, self._said = [], []
 
 
 def _is_reference(content: Content) -> bool:

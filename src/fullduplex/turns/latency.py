@@ -132,9 +132,9 @@ class LatencyMeter:
             response.times.speech_end_at = told.speech_end_at
         return response.copy() if response.taken else None
 
-    def turn_complete(self) -> None:
-        """The model's turn is over."""
-        if self._current is None and not self._interrupted:
+    def turn_complete(self, *, goes_on: bool = False) -> None:
+        """The model's turn is over. `goes_on`: it has called tools, and answers when it knows what came of them."""
+        if self._current is None and not self._interrupted and not goes_on:
             self._cause = None  # answered without sound
         self._interrupted = False
         self._end()

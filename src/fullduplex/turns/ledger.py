@@ -120,6 +120,11 @@ def earlier_answer(events: Iterable[Event], name: str, is_same: Callable[[dict[s
     return done.get(next(same, None))
 
 
+def are_silent(answers: Iterable[FunctionResponse]) -> bool:
+    """Whether the model is to take note of all these answers and to say nothing of them."""
+    return all(answer.scheduling == "SILENT" for answer in answers)
+
+
 def is_news(events: Iterable[Event], answers: Iterable[FunctionResponse]) -> bool:
     """Whether an answer among `answers` is to a call in `events`, and not there itself: the app gives it late."""
     events = list(events)

@@ -15,6 +15,7 @@ from fullduplex.types.live import Transcription
 from fullduplex.types.playout import Heard, PlayoutReport
 
 PATIENCE_S = 1.0
+PLAYED_OUT_S = 0.05  # with so much left, an answer was heard to its end
 
 
 class PlayoutCursor:
@@ -35,6 +36,13 @@ class PlayoutCursor:
     def speaking(self) -> bool:
         """Whether a response has begun and not ended: an interruption would break it off."""
         return self._open is not None
+
+    def still_plays(self, now: float) -> str | None:
+        """The response that has ended, none begun since, of which the rest was not heard and not broken off; its id."""
+        last = self._last
+        if self._open is not None or last is None or not last.ended or last.stopped_at != math.inf:
+            return None
+        return last.id if last.sent - last.position(now) > PLAYED_OUT_S else None
 
     @property
     def awaits_player(self) -> bool:

@@ -26,12 +26,16 @@ class TurnTimes(Message):
 
 
 class Heard(Message):
-    """What the user heard of a response: its words up to `played_ms`; `estimated` when no player had reported."""
+    """What the user heard of a response: its words up to `played_ms`; `estimated` when no player had reported.
+
+    `cuts`, in a session: the ids of earlier events that hold more of its words than `text`, because its turn was over.
+    """
 
     response_id: str | None = None
     text: str | None = None
     played_ms: float | None = None
     estimated: bool | None = None
+    cuts: list[str] | None = None
 
 
 class TurnLatency(Message):

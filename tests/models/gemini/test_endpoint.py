@@ -153,7 +153,10 @@ def test_no_key() -> None:
     assert caught.value.code == "no_credentials"
 
 
-@pytest.mark.parametrize("url", ["ftp://a", "a.b", "http://", "https://a?key=s3cret", "https://user:s3cret@a"])
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://a", "a.b", "127.0.0.1:9000", "http://", "http://a:99999", "https://a?key=s3cret", "https://user:s3cret@a"],
+)
 def test_a_base_url_that_cannot_be_one(url: str) -> None:
     with pytest.raises(InvalidConfig, match="base URL") as caught:
         find(KEY, options=Options(base_url=url))

@@ -249,7 +249,9 @@ async def test_openai_and_the_others_name_the_limit_of_tokens_differently(base: 
     assert "Bearer" not in repr(recorder.call)
 
 
-@pytest.mark.parametrize("url", ["localhost:11434/v1", "ftp://host/v1", "http://", "http://host/v1?key=1"])
+@pytest.mark.parametrize(
+    "url", ["localhost:11434/v1", "http://localhost:114340/v1", "ftp://host/v1", "http://", "http://host/v1?key=1"]
+)
 async def test_a_base_url_that_is_none(url: str) -> None:
     with pytest.raises(InvalidConfig, match="cannot be a base URL"):
         await ask(OpenAiText("gpt", base_url=url), LlmRequest(contents=[user("x")]))

@@ -12,10 +12,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import urlsplit
 
 from fullduplex.errors import InvalidConfig
 from fullduplex.google_login import AccessToken
+from fullduplex.models.base_url import read_base_url
 from fullduplex.models.gemini.setup import Backend
 
 _GEMINI_HOST = "https://generativelanguage.googleapis.com"
@@ -153,14 +153,10 @@ def _vertex_host(location: str) -> str:
 
 
 def _base(url: str) -> str:
-    parts = urlsplit(url.strip())
-    scheme = _SCHEMES.get(parts.scheme.lower())
-    if scheme is None or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
-        raise InvalidConfig(
-            f"{parts.scheme}://{parts.hostname or ''} cannot be a base URL: it takes http(s):// or ws(s)://, a host, "
-            "and perhaps a port and a path."
-        )
-    return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    parts = read_base_url(url, schemes=_SCHEMES, variable="GOOGLE_GEMINI_BASE_URL")
+    if "@" in parts.netloc:
+        raise InvalidConfig(f"{parts.scheme}://{parts.hostname} cannot be a base URL with a name and a password in it.")
+    return f"{_SCHEMES[parts.scheme.lower()]}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 @functools.cache

@@ -43,18 +43,19 @@ ANSWER_THE_HISTORY = b'{"realtimeInput":{"text":"."}}'
 
 @functools.lru_cache(maxsize=_MIME_TYPES_REMEMBERED)
 def _frame_for(mime_type: str | None, typed_media: bool) -> tuple[bytes, bytes] | None:
-    """What stands before and behind the base64 of such media; None for what is neither audio nor video."""
+    """What stands before and behind the base64 of such media; None for what is neither audio nor video: the backend
+    would hang up on it."""
     if not mime_type:
         raise InvalidInput("a blob without a mime type", code="invalid_blob", field="blob.mimeType")
     mime = msgspec.json.encode(mime_type)
     kind = mime_type.split("/", 1)[0].lower()
+    if kind not in ("audio", "image", "video"):
+        return None
     if not typed_media:
         return b'{"realtimeInput":{"mediaChunks":[{"mimeType":' + mime + b',"data":"', b'"}]}}'
     if kind == "audio":
         return b'{"realtimeInput":{"audio":{"mimeType":' + mime + b',"data":"', b'"}}}'
-    if kind in ("image", "video"):
-        return b'{"realtimeInput":{"video":{"mimeType":' + mime + b',"data":"', b'"}}}'
-    return None
+    return b'{"realtimeInput":{"video":{"mimeType":' + mime + b',"data":"', b'"}}}'
 
 
 class Encoder:
@@ -68,7 +69,7 @@ class Encoder:
         self._once = Once()
 
     def realtime(self, blob: Blob) -> bytes | None:
-        """A piece of audio or video; None when there is nothing to send, or when this model does not take its kind.
+        """A piece of audio or video; None when there is nothing to send, or when models do not take its kind.
 
         This is the busiest path upward: the frame is put together from a prepared start and end, with no dict.
         """

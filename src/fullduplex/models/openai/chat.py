@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from fullduplex.errors import InvalidConfig
 from fullduplex.models.answer import Answer
+from fullduplex.models.base_url import read_base_url
 from fullduplex.models.http import Call, HttpClient
 from fullduplex.models.openai.messages import write_messages
 from fullduplex.models.openai.options import write_options
@@ -101,10 +102,5 @@ class OpenAiText(TextModel):
 
 
 def _base(url: str) -> str:
-    parts = urlsplit(url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise InvalidConfig(
-            f"{parts.scheme}://{parts.hostname or ''} cannot be a base URL: it takes http(s)://, a host, and perhaps a "
-            "port and a path."
-        )
+    read_base_url(url, schemes=("http", "https"), variable="OPENAI_BASE_URL")
     return url.strip().rstrip("/")

@@ -152,9 +152,12 @@ export class Conversation {
   /** @param {LiveEvent} event */
   #error(event) {
     if (event.errorCode === TAKEN_OVER) return; // the page says it in its own words
-    if (event.errorCode === "invalid_content" && this.requests.refused(event.errorMessage ?? "")) return;
-    const code = event.errorCode ? ` [${event.errorCode}]` : "";
     this.awaitingAgent = false;
+    if (event.errorCode === "invalid_content") {
+      const request = this.requests.refused(event.errorMessage ?? "");
+      if (request) return this.tools.takenBack([request.tool.id ?? ""]);
+    }
+    const code = event.errorCode ? ` [${event.errorCode}]` : "";
     this.#note(`${event.errorMessage ?? "The model reported an error."}${code}`, "error");
   }
 

@@ -73,12 +73,11 @@ export class Requests {
    * The server refused content. If that was the answer to a request, it had been settled before, unknown to us.
    *
    * @param {string} why
-   * @returns {boolean} whether it was
+   * @returns {RequestItem | undefined} it, if it was
    */
   refused(why) {
     const item = this.#unsettled().find((known) => known.state !== "open" && why.includes(known.callId));
-    if (item) this.#set(item, "withdrawn", true);
-    return item !== undefined;
+    return item && this.#set(item, "withdrawn", true);
   }
 
   /** Calls that have ended: nobody need answer for them any more. @param {string[]} ids */

@@ -50,8 +50,7 @@ export class Speech {
     this.userSlot = null;
     /** @type {Map<string, Slot>} by author */
     this.agentSlots = new Map();
-    /** @type {TurnStart} */
-    this.start = { begun: false, beganAt: 0, firstItem: null, hasInput: false };
+    this.start = freshStart();
   }
 
   /**
@@ -141,11 +140,18 @@ export class Speech {
     for (const slot of this.agentSlots.values()) this.list.settle(slot.item);
     this.turn += 1;
     this.turnCompletedAt = now;
-    this.start = { begun: false, beganAt: 0, firstItem: null, hasInput: false };
+    this.start = freshStart();
   }
 
-  /** Nothing that is being heard will go on: the connection is gone. */
+  /** Nothing that is being heard will go on: the connection is gone. An answer that was being given was cut off. */
   end() {
+    const spoken = this.list.lastAgentMessage();
+    if (spoken && this.start.begun && spoken.turn === this.turn) {
+      spoken.interrupted = true;
+      this.list.update(spoken);
+    }
+    this.turn += 1;
+    this.start = freshStart();
     if (this.userSlot) this.list.settle(this.userSlot.item);
     for (const slot of this.agentSlots.values()) this.list.settle(slot.item);
     this.userSlot = null;
@@ -247,6 +253,11 @@ export class Speech {
     if (finished) slot.item.streaming = false;
     this.list.update(slot.item);
   }
+}
+
+/** @returns {TurnStart} */
+function freshStart() {
+  return { begun: false, beganAt: 0, firstItem: null, hasInput: false };
 }
 
 /** Whether `text` is the whole of what a slot shows the beginning of. @param {Slot} slot @param {string} text */

@@ -11,7 +11,7 @@ import { fieldsFor, readFields } from "./request_fields.js";
  */
 
 const HEADINGS = {
-  confirmation: { open: "Needs your approval", approved: "Approved", denied: "Denied", withdrawn: "Approval not needed" },
+  confirmation: { open: "Needs your approval", approved: "Approved", denied: "Denied", withdrawn: "No longer waiting" },
   credential: { open: "Needs a login", approved: "Login given", denied: "Login refused", withdrawn: "Login settled" },
 };
 

@@ -382,6 +382,9 @@ _FOUND = [
     "handle 0, context 0, go away 1, transcribe 0, speak 0, handle 0",
     # last words, and the line after the next
     "type 0, go away 0, begin 0, rest 0, lose 0",
+    # a handle that comes while a line that was left still answers
+    "type 0, begin 0, go away 1, wait 2, lose 0, rest 0, go away 0, handle 1",
+    "type 0, begin 0, go away 1, wait 2, lose 0, rest 0, begin 0, handle 0, go away 0",
 ]
 
 

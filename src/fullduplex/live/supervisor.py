@@ -352,6 +352,8 @@ class Supervisor:
         count = int(index) + 1 if index is not None and str(index).isdecimal() else None
         if not (update.resumable and update.new_handle and line.is_up_to_date) or self._uplink.is_engaged:
             return
+        if self._farewell.line is not None:
+            return  # what that line answers would not be asked again if it were cut off
         if count is not None:
             heard = not self._uplink.backlog.speech_gone_since(line.number, count)
             if count < line.told or self._uplink.backlog.speech_until(line.number, count) or not heard:

@@ -257,7 +257,7 @@ async def test_an_answer_that_perhaps_nobody_heard_can_be_given_again(assemble: 
 async def test_an_answer_that_comes_too_late_is_told_at_its_card(assemble: Any) -> None:
     late = event(errorCode="invalid_content", errorMessage="no request r1 waits for an answer")
     items = await assemble(calling(BOOK), approval("r1", BOOK), {"decide": True}, late, {"lost": True})
-    assert shown(items) == [("book_table", "running"), ("book_table", "withdrawn")]
+    assert shown(items) == [("book_table", "stopped"), ("book_table", "withdrawn")], "nobody works on it"
     other = event(errorCode="invalid_content", errorMessage="content without parts")
     items = await assemble(approval("r1", BOOK), {"decide": True}, other)
     assert [item["kind"] for item in items] == ["request", "note"]

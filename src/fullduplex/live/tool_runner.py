@@ -23,7 +23,7 @@ from fullduplex.tools.base import BaseTool
 from fullduplex.tools.context import ToolContext
 from fullduplex.tools.running import attempt, guard
 from fullduplex.tools.streaming import STOP
-from fullduplex.turns.ledger import Group, Ledger
+from fullduplex.turns.ledger import Group, Ledger, are_silent
 from fullduplex.types.config import FunctionResponseScheduling
 from fullduplex.types.content import Content, FunctionCall, FunctionResponse, Part
 from fullduplex.types.live import LiveServerToolCallCancellation
@@ -235,8 +235,7 @@ class ToolRunner:
         self._answer(content)
         for call in group.calls:
             self._streams.begin(call.id or "")
-        is_told_only = all(answer.response.scheduling == FunctionResponseScheduling.SILENT.value for answer in answers)
-        if waited and is_told_only and not self._blocking:
+        if waited and not self._blocking and are_silent(answer.response for answer in answers):
             self._settled()
 
     def _show_and_act(self, event: Event) -> None:

@@ -98,8 +98,12 @@ class Downstream:
 
     def go_on(self, said: Content, now: float) -> Event | None:
         """The event of another chunk of the voice that speaks already; None when that is not all: `feed` it then."""
-        if not self.in_turn or self._text or said.role != "model":
+        if not self.in_turn or self._text:
             return None
+        if said.role != "model":
+            if said.role:
+                return None
+            said = Content(parts=said.parts, role="model")
         if now > self._now:
             self._now = now
         return voice_event(self._author, self._invocation_id, self._new_id(), self._now, said, self._branch)

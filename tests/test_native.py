@@ -67,7 +67,9 @@ def voice(data: bytes = b"\1\2", **fields: Any) -> Event:
 def test_bytes_of_every_length_are_written_as_the_standard_library_writes_them() -> None:
     for length in range(200):
         data = os.urandom(length)
-        assert framed_base64(b"<", data, b">") == b"<" + base64.urlsafe_b64encode(data) + b">"
+        frame = bytearray(os.urandom(length))
+        assert framed_base64(frame, 3, b"<", data, b">") is frame
+        assert frame[3:] == b"<" + base64.urlsafe_b64encode(data) + b">"
 
 
 @compiled
@@ -227,8 +229,11 @@ def test_a_mould_says_how_it_is_used() -> None:
             use()
     mould.__init__([1])  # type: ignore[misc]  # it stays as it was made
     assert mould.make(5)[0] == 5
-    with pytest.raises(TypeError):
-        native.framed(b"", "", b"")  # type: ignore[arg-type]
+    for unfit in ((bytearray(), 0, b"", "", b""), (b"", 0, b"", b"", b""), (bytearray(), 0, b"", b"")):
+        with pytest.raises(TypeError):
+            native.framed(*unfit)  # type: ignore[arg-type, call-arg]
+    with pytest.raises(ValueError, match="room"):
+        native.framed(bytearray(), -1, b"", b"", b"")
 
 
 @compiled

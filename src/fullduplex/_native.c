@@ -448,11 +448,15 @@ static PyObject *read_text(const Mould *self, const char *text, Py_ssize_t lengt
 
 static PyObject *mould_read(Mould *self, PyObject *raw)
 {
-    if (!PyBytes_CheckExact(raw) || self->texts == NULL || self->holes != 1 || self->hole[0]->kind != BYTES) {
+    if (PyUnicode_Check(raw) || self->texts == NULL || self->holes != 1 || self->hole[0]->kind != BYTES) {
         PyErr_SetString(PyExc_TypeError, "bytes are read, with a mould that has texts and one hole for bytes");
         return NULL;
     }
-    return read_text(self, PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw));
+    Py_buffer text;
+    if (PyObject_GetBuffer(raw, &text, PyBUF_SIMPLE) < 0) return NULL;
+    PyObject *message = read_text(self, text.buf, text.len);
+    PyBuffer_Release(&text);
+    return message;
 }
 
 /* The length of ASCII that needs no escape in JSON; -1: it is something else. */
@@ -468,10 +472,42 @@ static Py_ssize_t plain_length(PyObject *text)
 
 #define LONGEST_NUMBER 32
 
+/* The shortest text that is this time, in seconds since 1970, and no other number; its length, -1: not found so.
+ *
+ * From 2004 to 2038 neighbouring times are 2^-22 s apart, so that a decimal which is nearer than half of that to one of
+ * them says it, and whole numbers do for finding it. Each event has a time, and the general way is slow. */
+static Py_ssize_t time_text(double time, char *text)
+{
+    if (!(time >= 0x1p30 && time < 0x1p31)) return -1;
+    const uint64_t units = (uint64_t)(time * 0x1p22); /* exactly */
+    uint64_t scale = 10;
+    for (int places = 1; places <= 7; places++, scale *= 10) {
+        const __uint128_t exact = (__uint128_t)units * scale;
+        const uint64_t nearest = (uint64_t)((exact + (1 << 21)) >> 22);
+        const __int128_t off = (__int128_t)((__uint128_t)nearest << 22) - (__int128_t)exact;
+        const uint64_t distance = (uint64_t)(off < 0 ? -off : off);
+        if (2 * distance >= scale) continue;
+        if (distance == 1 << 21) return -1; /* two are equally near */
+        uint64_t rest = nearest;
+        for (int place = 10 + places; place >= 0; place--) {
+            if (place == 10) {
+                text[place] = '.';
+                continue;
+            }
+            text[place] = (char)('0' + rest % 10);
+            rest /= 10;
+        }
+        return 11 + places;
+    }
+    return -1;
+}
+
 /* How JSON writes a number, as far as Python and msgspec agree on it; its length, -1 if they may not. */
 static Py_ssize_t number_text(PyObject *number, char *text)
 {
     const double value = PyFloat_CheckExact(number) ? PyFloat_AS_DOUBLE(number) : NAN;
+    const Py_ssize_t quickly = time_text(value, text);
+    if (quickly > 0) return quickly;
     if (!(value >= 1e-3 && value < 1e15)) return -1;
     char *slowly = PyOS_double_to_string(value, 'r', 0, Py_DTSF_ADD_DOT_0, NULL);
     if (slowly == NULL) {
@@ -550,21 +586,28 @@ static PyTypeObject MouldType = {
 
 static PyObject *framed(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    if (count != 3 || !PyBytes_Check(args[0]) || !PyBytes_Check(args[2])) {
-        PyErr_SetString(PyExc_TypeError, "three times bytes are wanted");
+    if (count != 5 || !PyByteArray_CheckExact(args[0]) || !PyBytes_Check(args[2]) || !PyBytes_Check(args[4])) {
+        PyErr_SetString(PyExc_TypeError, "a bytearray, a number and three times bytes are wanted");
+        return NULL;
+    }
+    const Py_ssize_t room = PyNumber_AsSsize_t(args[1], PyExc_OverflowError);
+    if (room < 0) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "there is no room of less than nothing");
         return NULL;
     }
     Py_buffer data;
-    if (PyObject_GetBuffer(args[1], &data, PyBUF_SIMPLE) < 0) return NULL;
-    const Py_ssize_t before = PyBytes_GET_SIZE(args[0]), length = encoded_size(data.len);
-    const Py_ssize_t behind = PyBytes_GET_SIZE(args[2]);
-    PyObject *frame = PyBytes_FromStringAndSize(NULL, before + length + behind);
-    if (frame != NULL) {
-        char *out = PyBytes_AS_STRING(frame);
-        memcpy(out, PyBytes_AS_STRING(args[0]), before);
+    if (PyObject_GetBuffer(args[3], &data, PyBUF_SIMPLE) < 0) return NULL;
+    PyObject *frame = args[0];
+    const Py_ssize_t before = PyBytes_GET_SIZE(args[2]), length = encoded_size(data.len);
+    const Py_ssize_t behind = PyBytes_GET_SIZE(args[4]), size = room + before + length + behind;
+    if (PyByteArray_GET_SIZE(frame) == size || PyByteArray_Resize(frame, size) == 0) {
+        char *out = PyByteArray_AS_STRING(frame) + room;
+        memcpy(out, PyBytes_AS_STRING(args[2]), before);
         encode(data.buf, data.len, out + before);
-        memcpy(out + before + length, PyBytes_AS_STRING(args[2]), behind);
-    }
+        memcpy(out + before + length, PyBytes_AS_STRING(args[4]), behind);
+        Py_INCREF(frame);
+    } else
+        frame = NULL;
     PyBuffer_Release(&data);
     return frame;
 }
@@ -589,7 +632,7 @@ static PyType_Spec base64_spec = {"fullduplex.types.binary.Base64", 0, 0, Py_TPF
 
 static PyMethodDef functions[] = {
     {"framed", (PyCFunction)(void (*)(void))framed, METH_FASTCALL,
-     "framed(head, data, tail): URL-safe base64 of `data` between the other two."},
+     "framed(frame, room, head, data, tail): `frame`, with URL-safe base64 of `data` between the others in it."},
     {NULL},
 };
 

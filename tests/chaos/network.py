@@ -16,6 +16,7 @@ from fullduplex.mock_live.session import LiveSession
 from fullduplex.mock_live.stage import CloseFrame, Frame
 from fullduplex.models.gemini.failures import SocketClosed
 from fullduplex.models.gemini.socket import CLOSE_TIMEOUT_S, KEEPALIVE_S
+from fullduplex.types.binary import urlsafe_base64
 
 UNSENT_BYTES = 96 * 1024
 """What the kernel and the transport take before a sender has to wait, as in the real socket."""
@@ -120,10 +121,10 @@ class Line:
         await self.writable()
         self._up.put(text)
 
-    def send_now(self, text: bytes) -> bool:
+    def send_now(self, head: bytes, data: bytes, tail: bytes) -> bool:
         if self._end is not None or self._up.unsent > UNSENT_BYTES:
             return False
-        self._up.put(text)
+        self._up.put(head + urlsafe_base64(data) + tail)
         return True
 
     async def deliver(self, take: Callable[[bytes], None]) -> None:

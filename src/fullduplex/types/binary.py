@@ -36,12 +36,15 @@ urlsafe_base64: Callable[[bytes], bytes] = functools.partial(pybase64.b64encode,
 """Bytes as URL-safe base64 with padding, in ASCII."""
 
 
-def _framed(head: bytes, data: bytes, tail: bytes) -> bytes:
-    return b"".join((head, urlsafe_base64(data), tail))
+def _framed(frame: bytearray, room: int, head: bytes, data: bytes, tail: bytes) -> bytearray:
+    frame[:] = b"".join((bytes(room), head, urlsafe_base64(data), tail))
+    return frame
 
 
-framed_base64: Callable[[bytes, bytes, bytes], bytes] = native.framed if native.AVAILABLE else _framed
-"""Bytes as URL-safe base64 between two others: `head`, `data`, `tail`."""
+framed_base64: Callable[[bytearray, int, bytes, bytes, bytes], bytearray] = (
+    native.framed if native.AVAILABLE else _framed
+)
+"""Writes `frame` anew and gives it back: `room` bytes of any kind, `head`, `data` as URL-safe base64, `tail`."""
 
 
 def encode_base64(data: bytes) -> str:

@@ -225,17 +225,17 @@ async def test_what_is_sent_without_waiting_leaves_in_order_whatever_else_is_sen
     gone = asyncio.Event()
     server = await ws_create_server(lambda _: Listener(heard, gone), "127.0.0.1", 0)
     socket = await Socket.open(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/", [], timeout=5)
-    assert socket.send_now(b"one")
-    assert socket.send_now(b"two")
+    assert socket.send_now(b"one", b"", b"")
+    assert socket.send_now(b"two", b"", b"")
     await socket.send(b"three")
-    assert socket.send_now(b"four")
+    assert socket.send_now(b"four", b"", b"")
     await asyncio.sleep(0)
-    assert socket.send_now(b"five")
+    assert socket.send_now(b"five", b"", b"")
     await socket.close()  # in the same pass: what was taken still leaves
     async with asyncio.timeout(5):
         await gone.wait()
     assert heard == [b"one", b"two", b"three", b"four", b"five"]
-    assert not socket.send_now(b"six")
+    assert not socket.send_now(b"six", b"", b"")
     server.close()
 
 
@@ -246,10 +246,10 @@ async def test_a_burst_in_one_pass_is_held_back_by_a_slow_server() -> None:
 
     async with raw_server(never_read, receive_buffer=8192) as server:
         socket = await Socket.open(server.url, [], timeout=5)
-        taken = sum(socket.send_now(b"x" * 2000) for _ in range(3000))
+        taken = sum(socket.send_now(b"x" * 2000, b"", b"") for _ in range(3000))
         assert 10 < taken < 500  # of 3,000: what the kernel and the transport have room for
         await asyncio.sleep(0)
-        assert not socket.send_now(b"more")
+        assert not socket.send_now(b"more", b"", b"")
         await socket.close(0.01)
 
 

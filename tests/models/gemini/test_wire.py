@@ -25,8 +25,11 @@ def encoder(model: str = SECOND, backend: Backend = "gemini") -> Encoder:
     return Encoder(capabilities_of(model), backend)
 
 
-def sent(raw: bytes | None) -> dict[str, Any]:
+def sent(raw: bytes | tuple[bytes, bytes, bytes] | None) -> dict[str, Any]:
     assert raw is not None
+    if isinstance(raw, tuple):
+        head, data, tail = raw
+        raw = head + base64.urlsafe_b64encode(data) + tail
     message: dict[str, Any] = json.loads(raw)
     return message
 

@@ -20,11 +20,11 @@ _SHORTEST = 64
 _LESSONS = 32
 _FORMS_REMEMBERED = 64
 
-Reader = Callable[[bytes], LiveServerAudio | None]
+Reader = Callable[[bytes | memoryview], LiveServerAudio | None]
 """Gives the message, if it is one of audio in a form that is known."""
 
 
-def _knows_none(raw: bytes) -> None:
+def _knows_none(raw: bytes | memoryview) -> None:
     return None
 
 
@@ -63,8 +63,8 @@ def _reader(start: bytes, end: bytes, mime_type: str | None, role: str | None) -
         setattr(chunk, "data", native.Hole(0, Base64))  # noqa: B010  (its type is another)
         return native.Mould(message, (start, end)).read
 
-    def read(raw: bytes) -> LiveServerAudio | None:
-        if len(raw) < len(start) + len(end) or not (raw.startswith(start) and raw.endswith(end)):
+    def read(raw: bytes | memoryview) -> LiveServerAudio | None:
+        if len(raw) < len(start) + len(end) or raw[: len(start)] != start or raw[-len(end) :] != end:
             return None
         try:
             # What is not one string of base64 is refused.

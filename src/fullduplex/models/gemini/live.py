@@ -84,17 +84,18 @@ class GeminiConnection(LiveConnection):
 
     async def send_realtime(self, blob: Blob) -> None:
         """Audio, or one video frame."""
-        frame = self.encoder.realtime(blob)
-        if frame is not None:
-            await self.send(frame)
+        pieces = self.encoder.realtime(blob)
+        await self.ready()
+        if pieces is not None and self._socket.send_now(*pieces):
+            self.messages_sent += 1
 
     def offer_realtime(self, blob: Blob) -> bool:
         """See `LiveConnection`."""
         try:
-            frame = self.encoder.realtime(blob)
+            pieces = self.encoder.realtime(blob)
         except InvalidInput:
             return False
-        if frame is None or not self._socket.send_now(frame):
+        if pieces is None or not self._socket.send_now(*pieces):
             return False
         self.messages_sent += 1
         return True
@@ -134,8 +135,8 @@ class GeminiConnection(LiveConnection):
 
         chunks, read = self._decoder.chunks, self._decoder.read
 
-        def deliver(raw: bytes) -> None:
-            if (message := chunks.read(raw) or read(raw)) is not None:
+        def deliver(raw: bytes | memoryview) -> None:
+            if (message := chunks.read(raw) or read(bytes(raw))) is not None:
                 take(message)
 
         while self._early:

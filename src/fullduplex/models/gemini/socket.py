@@ -11,6 +11,7 @@ import contextlib
 import logging
 import socket as stdlib_socket
 import ssl
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from picows import WSCloseCode, WSFrame, WSHandshakeError, WSListener, WSMsgType
 
 from fullduplex.models.gemini.dialing import dial, ssl_context
 from fullduplex.models.gemini.failures import HandshakeRefused, SocketClosed
+from fullduplex.types.binary import framed_base64
 
 KEEPALIVE_S = 15.0
 """After so long without a frame the server is pinged; after as long again without one it counts as gone."""
@@ -33,6 +35,20 @@ HIGH_WATER_BYTES = 1024 * 1024
 # seconds of audio: the queue above knows what to drop when the network is slow, these buffers do not.
 _UNSENT_IN_KERNEL = 32 * 1024
 _UNSENT_IN_TRANSPORT = 64 * 1024
+
+_HEADER_ROOM = 14  # what the library wants before the text of a frame that is made in place
+
+
+class _Place(threading.local):
+    """Where live media become frames: one place for all connections of a thread, which stays in the processor's cache,
+    and from which the library sends without a copy of its own. What cannot leave at once it copies.
+    """
+
+    def __init__(self) -> None:
+        self.frame = bytearray()
+
+
+_place = _Place()
 
 # Looked up once: an enum's member costs more than the comparison with it.
 _TEXT = WSMsgType.TEXT
@@ -56,6 +72,7 @@ class Socket(WSListener):
         "_end",
         "_fragments",
         "_fragments_bytes",
+        "_frame",
         "_gone",
         "_heard_from",
         "_keepalive",
@@ -74,8 +91,9 @@ class Socket(WSListener):
         self._waiting_bytes = 0
         self._fragments: list[bytes] | None = None
         self._fragments_bytes = 0
+        self._frame = _place.frame
         self._reader: asyncio.Future[None] | None = None
-        self._take: Callable[[bytes], None] | None = None
+        self._take: Callable[[bytes | memoryview], None] | None = None
         self._reading_paused = False
         self._room: asyncio.Future[None] | None = None  # done when there is some again; None while there is
         self._end: tuple[int, str] | None = None
@@ -151,15 +169,20 @@ class Socket(WSListener):
         assert self._transport is not None
         self._transport.send(_TEXT, text)
 
-    def send_now(self, text: bytes) -> bool:
-        """Sends one text message if that takes no waiting; says whether it did."""
+    def send_now(self, head: bytes, data: bytes, tail: bytes) -> bool:
+        """Sends one text message, `data` as base64 between the others, if that takes no waiting; whether it did."""
         if self._end is not None or self._transport is None or self._room is not None:
             return False
-        self._transport.send(_TEXT, text)
+        self._transport.send_reuse_external_bytearray(
+            _TEXT, framed_base64(self._frame, _HEADER_ROOM, head, data, tail), _HEADER_ROOM
+        )
         return True
 
-    async def deliver(self, take: Callable[[bytes], None]) -> None:
-        """Gives each message to `take` as it arrives; ends by raising `SocketClosed`, or what `take` raises."""
+    async def deliver(self, take: Callable[[bytes | memoryview], None]) -> None:
+        """Gives each message to `take` as it arrives; ends by raising `SocketClosed`, or what `take` raises.
+
+        A memoryview is good as long as `take` has it, and no longer.
+        """
         if self._reader is not None:
             raise RuntimeError("somebody else is receiving from this connection")
         while self._messages:
@@ -237,7 +260,7 @@ class Socket(WSListener):
                 self._put(frame.get_payload_as_bytes())
             else:  # somebody listens: every chunk of audio passes here
                 try:
-                    self._take(frame.get_payload_as_bytes())
+                    self._take(frame.get_payload_as_memoryview())
                 except Exception as error:  # the boundary to whoever listens: it is theirs
                     self._refuse(error)
         elif kind == WSMsgType.CONTINUATION:

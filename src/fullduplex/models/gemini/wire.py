@@ -18,7 +18,6 @@ from fullduplex.models.gemini.capabilities import Capabilities
 from fullduplex.models.gemini.chunks import ChunkReader
 from fullduplex.models.gemini.failures import from_payload
 from fullduplex.models.gemini.setup import Backend
-from fullduplex.types.binary import framed_base64
 from fullduplex.types.content import Blob, Content, FunctionResponse
 from fullduplex.types.live import (
     ActivityStart,
@@ -68,10 +67,11 @@ class Encoder:
         self._backend = backend
         self._once = Once()
 
-    def realtime(self, blob: Blob) -> bytes | None:
-        """A piece of audio or video; None when there is nothing to send, or when models do not take its kind.
+    def realtime(self, blob: Blob) -> tuple[bytes, bytes, bytes] | None:
+        """A piece of audio or video: what stands before its base64, itself, and what stands behind. None when there is
+        nothing to send, or when models do not take its kind.
 
-        This is the busiest path upward: the frame is put together from a prepared start and end, with no dict.
+        This is the busiest path upward: start and end are prepared, and the socket puts the message together in place.
         """
         data = blob.data
         if data is None:
@@ -81,7 +81,7 @@ class Encoder:
             _log.warning("live input of type %s is neither audio nor video: not sent", blob.mime_type)
         if frame is None or not data:
             return None
-        return framed_base64(frame[0], data, frame[1])
+        return frame[0], data, frame[1]
 
     def content(self, content: Content, *, turn_complete: bool) -> bytes:
         """A turn, or context for one: as live text where the model wants typed text so, else as client content."""

@@ -18,6 +18,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,8 @@ async def window(load: MeasuredLoad, order: dict[str, Any]) -> dict[str, Any]:
     try:
         with happening.on(load) if happening is not None else contextlib.nullcontext():
             failed = await _connect(load, order, clients)
-            return {"failed": failed} if failed else await _measure(load, order, clients, happening)
+            with _awake() if order["awake"] else contextlib.nullcontext():
+                return {"failed": failed} if failed else await _measure(load, order, clients, happening)
     finally:
         load.stop()
         load.clients.clear()
@@ -76,6 +78,27 @@ async def window(load: MeasuredLoad, order: dict[str, Any]) -> dict[str, Any]:
                 client.transport.send_close()
                 client.transport.disconnect()
         await until(lambda: load.counters.open == 0, 10.0)
+
+
+@contextlib.contextmanager
+def _awake() -> Iterator[None]:
+    """Meanwhile this process never sleeps.
+
+    Whoever sends to a process that sleeps on another core pays for waking it, here up to as much again as for sending;
+    and who answers at once, as a relay does, still meets it awake. A subject's network card needs no waking.
+    """
+    loop = asyncio.get_running_loop()
+    stays = True
+
+    def poll() -> None:
+        if stays:
+            loop.call_soon(poll)
+
+    poll()
+    try:
+        yield
+    finally:
+        stays = False
 
 
 async def _connect(load: MeasuredLoad, order: dict[str, Any], clients: list[Client]) -> str | None:

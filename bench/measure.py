@@ -78,9 +78,11 @@ class Bench:
                 child.close()
         self._child = self._driver = None
 
-    def window(self, sessions: int, seconds: float, warm: float, happening: str | None = None) -> dict[str, Any]:
+    def window(
+        self, sessions: int, seconds: float, warm: float, happening: str | None = None, *, awake: bool = True
+    ) -> dict[str, Any]:
         """One window, with a happening of `happenings` if one is named; after one that failed the next starts with new
-        processes."""
+        processes. `awake`: the far ends never sleep, so that the subject does not pay for waking them."""
         try:
             if self._driver is None or self._child is None:
                 self._start()
@@ -93,6 +95,7 @@ class Bench:
                 "seconds": seconds,
                 "warm": warm,
                 "happening": happening,
+                "awake": awake,
             }
             seen = self._driver.ask(order, patience_s=seconds + warm + 150)
         except ChildFailed as error:
@@ -102,8 +105,11 @@ class Bench:
         return seen
 
     def fits(self, sessions: int, seconds: float, warm: float) -> dict[str, Any]:
-        """One window, and in it under `ok` whether so many sessions can be served."""
-        seen = self.window(sessions, seconds, warm)
+        """One window, and in it under `ok` whether so many sessions can be served.
+
+        The far ends sleep when they can: how much of their core they need says whether it is they who are at the limit.
+        """
+        seen = self.window(sessions, seconds, warm, awake=False)
         seen["ok"] = (
             "failed" not in seen
             and seen["still_open"] == sessions

@@ -112,8 +112,10 @@ def _about(about: dict[str, Any]) -> list[str]:
         f"`{about['command']}` · commit {about['commit']} · {about['date']}",
         "",
         f"{about['cpu']} ({about['cores']} cores), Linux {about['kernel']}, Python {about['python']}. Subject on "
-        f"core 0, clients and mock together on core 1. {about['rounds']} round(s), interleaved, windows of "
-        f"{about['seconds']:g} s after {about['warm']:g} s of warming up. Figures: median of rounds (lowest–highest).",
+        f"core 0, clients and mock together on core 1, which does not sleep but in the search for capacity. "
+        f"{about['rounds']} round(s), interleaved, of new processes; windows of {about['seconds']:g} s after "
+        f"{about['warm']:g} s of warming up, and one before all that is not counted. Figures: median of rounds "
+        "(lowest–highest).",
     ]
 
 

@@ -165,7 +165,7 @@ def _short(window: dict[str, Any]) -> str:
     cpu = window["cpu_us_per_pair"]
     return (
         f"{f'{cpu:.0f} µs a pair' if cpu else 'nothing arrived'}, p50 {window['p50_ms']:.2f} ms, "
-        f"p99 {window['p99_ms']:.2f} ms, delivered {window['delivered']:.1%}, mock's core {window['mock_core']:.0%}"
+        f"p99 {window['p99_ms']:.2f} ms, delivered {window['delivered']:.1%}"
     )
 
 

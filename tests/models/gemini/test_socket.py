@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import socket as stdlib_socket
 import ssl
@@ -521,6 +522,58 @@ def test_tls_trusts_ssl_cert_file(new_loop: NewLoop, monkeypatch: pytest.MonkeyP
             assert mock.stats.connects == 1
 
     run(new_loop, main())
+
+
+@LOOPS
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_what_cannot_leave_at_once_leaves_unspoiled(
+    new_loop: NewLoop, tls: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    context = None
+    if tls:
+        pytest.importorskip("cryptography")
+        from fullduplex.mock_live import make_certificate
+
+        certificate = make_certificate(tmp_path)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate.cert_file))
+        context = certificate.server_context()
+    chunks = [bytes([number % 251]) * 2000 for number in range(200)]
+    heard: list[bytes] = []
+
+    class Slow(Listener):
+        """Reads only when it is told to."""
+
+        def on_ws_connected(self, transport: WSTransport) -> None:
+            transport.underlying_transport.pause_reading()
+            reads.append(transport.underlying_transport.resume_reading)
+
+    reads: list[Callable[[], None]] = []
+
+    async def main() -> None:
+        gone = asyncio.Event()
+        server = await ws_create_server(lambda _: Slow(heard, gone), "127.0.0.1", 0, ssl=context)
+        scheme, port = "wss" if tls else "ws", server.sockets[0].getsockname()[1]
+        socket, other = [await Socket.open(f"{scheme}://127.0.0.1:{port}/", [], timeout=5) for _ in range(2)]
+        sent = 0
+        while sent < len(chunks) and socket.send_now(b"<", chunks[sent], b">"):
+            other.send_now(b"(", b"in the same place", b")")
+            sent += 1
+        assert 10 < sent < len(chunks)
+        for read in reads:
+            read()
+        for chunk in chunks[sent:]:
+            await socket.writable()
+            assert socket.send_now(b"<", chunk, b">")
+        await socket.close()
+        async with asyncio.timeout(5):
+            await gone.wait()
+        await other.close()
+        server.close()
+
+    run(new_loop, main())
+    assert [one for one in heard if one.startswith(b"<")] == [
+        b"<" + base64.urlsafe_b64encode(chunk) + b">" for chunk in chunks
+    ]
 
 
 async def test_a_certificate_file_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -180,3 +180,15 @@ def test_a_tool_that_no_model_can_be_told_of_is_said_at_the_start(tmp_path: Path
     assert done.returncode == 2
     assert done.stderr.startswith("fullduplex: a tool of agent spinner: ")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_two_tools_of_one_name_are_named_at_the_start(tmp_path: Path):
+    (tmp_path / "agent.py").write_text(
+        "from fullduplex import Agent\n"
+        "from fullduplex.tools import FunctionTool\n"
+        "def find(what: str) -> str:\n    return what\n"
+        "root_agent = Agent(name='finder', model='local', tools=[find, FunctionTool(find)])\n"
+    )
+    done = web("agent.py", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("fullduplex: a tool of agent finder: more than one tool is called find")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import httpx
@@ -102,4 +103,7 @@ async def test_health() -> None:
 
 
 async def test_info() -> None:
-    assert await _get("/api/info") == json.loads(*labelled(PAGE, "info"))
+    told, shown = await _get("/api/info"), json.loads(*labelled(PAGE, "info"))
+    assert re.fullmatch("memory-[0-9a-f]{8}", told.pop("sessions"))
+    assert re.fullmatch("memory-[0-9a-f]{8}", shown.pop("sessions"))
+    assert told == shown

@@ -260,6 +260,27 @@ async def test_a_server_that_lets_in_and_drops_at_once_is_not_hammered() -> None
 
 
 @virtual
+async def test_an_attempt_that_hangs_does_not_outlast_the_deadline() -> None:
+    class Gone(ScriptedModel):
+        """Lets in once."""
+
+        @asynccontextmanager
+        async def connect(self, request: ConnectRequest) -> AsyncIterator[ScriptedConnection]:
+            if self.connections:
+                await asyncio.sleep(1e6)
+            async with super().connect(request) as connection:
+                yield connection
+
+    call = await Call.start(model=Gone(), settings=LiveSettings(reconnect=ReconnectPolicy(deadline_s=5)))
+    (await call.connection()).lose()
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(ConnectionLost, match="within 5 s"):
+        await call.reader
+    assert asyncio.get_running_loop().time() - began == pytest.approx(5, abs=0.1)
+    assert [event.recoverable for event in call.events if event.error_code] == [True, False]
+
+
+@virtual
 async def test_a_backend_whose_messages_just_end_does_not_spin() -> None:
     class Mute(ScriptedModel):
         @asynccontextmanager

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Literal
 
 import httpx
@@ -11,6 +12,7 @@ from fullduplex.runners import InMemoryRunner
 from fullduplex.server import ServerSettings, create_app
 from fullduplex.server.app import page_folder
 from fullduplex.server.info import describe
+from tests.databases import url_of
 from tests.server.harness import serving
 
 
@@ -37,6 +39,7 @@ async def test_info_says_what_answers(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("GOOGLE_GENAI_USE_VERTEXAI", raising=False)
     info = (await get("/api/info")).json()
     assert info.pop("version")
+    assert info.pop("sessions").startswith("memory-")
     assert info == {
         "agent": "helper",
         "model": "gemini-2.5-flash-native-audio-x",
@@ -45,6 +48,13 @@ async def test_info_says_what_answers(monkeypatch: pytest.MonkeyPatch):
         "tools": ["roll_dice"],
         "examples": ["Say hello"],
     }
+
+
+async def test_sessions_in_a_database_outlive_the_server(tmp_path: Path):
+    settings = ServerSettings(port=0, session_db_url=url_of("sqlite", tmp_path))
+    async with serving(create_app(AGENT, settings), settings) as address:
+        async with httpx.AsyncClient(base_url=f"http://{address}") as client:
+            assert (await client.get("/api/info")).json()["sessions"] == "store"
 
 
 async def test_the_page_and_its_files():
@@ -91,8 +101,8 @@ def test_an_embedded_agent_offers_what_it_listens_for():
 
     helper = Agent(name="helper", tools=[greet])
     agent = Agent(name="desk", model="local", tools=[wave_goodbye], sub_agents=[helper])
-    info = describe(agent)
+    info = describe(agent, "store")
     assert info["tools"] == ["wave_goodbye", "greet"]
     assert info["examples"] == ["Wave goodbye", "Say hello to Rome"]
-    assert describe(agent, ["Try this"])["examples"] == ["Try this"]
-    assert describe(AGENT)["examples"] == [], "a language model needs no hints"
+    assert describe(agent, "store", ["Try this"])["examples"] == ["Try this"]
+    assert describe(AGENT, "store")["examples"] == [], "a language model needs no hints"

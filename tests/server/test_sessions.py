@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -34,10 +35,15 @@ async def test_a_client_that_comes_back_to_a_restarted_server_is_known(tmp_path:
     assert [content.text for content in await say("who am I?", settings)] == ["I am Ada", "So I am Ada."]
 
 
-async def test_a_database_that_is_away_is_told_to_the_client() -> None:
+async def test_a_database_that_is_away_is_told_to_the_client(caplog: pytest.LogCaptureFixture) -> None:
     url_of("sqlite", Path())
     settings = ServerSettings(port=0, session_db_url="sqlite:////no/such/folder/s.db")
     async with serving(create_app(Agent(name="guide", model=AgreeingModel()), settings), settings) as address:
+        for _ in range(500):
+            if "the session database cannot be used" in caplog.text:
+                break
+            await asyncio.sleep(0.01)
+        assert "the session database cannot be used" in caplog.text  # and nobody has called yet
         async with connect(f"ws://{address}/ws/me/s1?modality=TEXT") as client:
             answer = json.loads(await client.recv())
             assert (answer["type"], answer["code"]) == ("error", "store_unavailable")

@@ -13,7 +13,20 @@ from playwright.async_api import Page, Request, expect
 from fullduplex.testing.proxy import FaultyProxy
 
 from .browser import VoiceBrowser, VoicePage
-from .standin import Connection, Standin, audio, event, heard, refusal, spoken, text, tone, tool_call, tool_response
+from .standin import (
+    INFO,
+    Connection,
+    Standin,
+    audio,
+    event,
+    heard,
+    refusal,
+    spoken,
+    text,
+    tone,
+    tool_call,
+    tool_response,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -55,6 +68,25 @@ async def test_lost_connection_comes_back_to_the_same_session(browser: VoiceBrow
         notes = await texts(voice, "#messages .note")
         assert notes == ["Connection opened", "Connection closed: restarting", "Connection opened"]
         assert await texts(voice, "#messages .user .bubble") == ["remember 42"]
+
+
+async def test_a_server_that_started_anew_and_has_forgotten_says_so(browser: VoiceBrowser, standin: Standin) -> None:
+    standin.info = INFO | {"sessions": "memory-1"}
+    async with browser.page(standin.url) as voice:
+        forgotten = voice.page.locator(".note", has_text="does not remember")
+        await (await standin.connection()).close(1012, "restarting")
+        await standin.connection(2)
+        await voice.wait_open()
+        await voice.type("remember 42")
+        standin.info = INFO | {"sessions": "memory-2"}
+        await (await standin.connection(2)).close(1012, "restarting")
+        await expect(forgotten).to_have_count(1)
+        await (await standin.connection(3)).close(1012, "restarting")
+        await standin.connection(4)
+        await voice.wait_open()
+        await voice.type("and 43")
+        await expect(voice.page.locator(".user .bubble")).to_have_count(2)
+        await expect(forgotten).to_have_count(1)
 
 
 async def test_server_that_throws_us_out_again_and_again_does_not_fill_the_page(

@@ -13,7 +13,7 @@ from fullduplex.live.line import Line, Take
 from fullduplex.live.setup import Setup
 from fullduplex.models.base import LiveModel
 from fullduplex.sessions import Session
-from fullduplex.turns.reconnect import Loss, ReconnectPolicy, Reconnects, Verdict, verdict
+from fullduplex.turns.reconnect import ABNORMAL_CLOSE, Loss, ReconnectPolicy, Reconnects, Verdict, verdict
 
 logger = logging.getLogger(__name__)
 
@@ -71,10 +71,14 @@ class Opening:
         self, line: Line, closed: asyncio.Future[None], waits: Callable[[], bool], patience_s: float
     ) -> bool:
         """Whether `line` has come to its opening, well or not. False when the app hung up first and nothing waits, or
-        what waits has done so for `patience_s` since."""
+        what waits has done so for `patience_s` since. Raises `ConnectionLost` when the model has been away too long."""
         opened = asyncio.ensure_future(line.opened())
+        left = self._reconnects.time_left(asyncio.get_running_loop().time())
         try:
-            await asyncio.wait({opened, closed}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({opened, closed}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                away = f"the model could not be reached again within {self._reconnects.policy.deadline_s:g} s"
+                raise ConnectionLost(away, close_code=ABNORMAL_CLOSE)
             if not opened.done() and waits():
                 await asyncio.wait({opened}, timeout=patience_s)
             return opened.done()

@@ -26,7 +26,7 @@ from fullduplex.memory import InMemoryMemoryService
 from fullduplex.runners import InMemoryRunner, Runner
 from fullduplex.server.call import Host, LiveRunner
 from fullduplex.server.hosts import HostGuard
-from fullduplex.server.info import describe, version
+from fullduplex.server.info import describe, place_of, version
 from fullduplex.server.protocols import article_ws, bidi_demo
 from fullduplex.server.run_config import is_local, model_name
 from fullduplex.server.settings import ServerSettings
@@ -83,13 +83,17 @@ def _runner(served: BaseAgent | App | LiveRunner, settings: ServerSettings) -> L
 def _lifespan(host: Host) -> Any:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        warming = asyncio.create_task(_prewarm(host.runner.agent), name="prewarm")
+        beginning = {
+            asyncio.create_task(_prewarm(host.runner.agent), name="prewarm"),
+            asyncio.create_task(_try_store(host.runner), name="try the session database"),
+        }
         try:
             yield
         finally:
             host.stop()
-            warming.cancel()
-            await asyncio.wait((warming,))
+            for task in beginning:
+                task.cancel()
+            await asyncio.wait(beginning)
             if isinstance(host.runner, Runner):
                 await host.runner.close()
             if host.settings.session_db_url and isinstance(host.runner.session_service, DatabaseSessionService):
@@ -105,6 +109,18 @@ async def _prewarm(agent: BaseAgent) -> None:
         await _prewarm_one(agent)
     for below in agent.sub_agents:
         await _prewarm(below)
+
+
+async def _try_store(runner: LiveRunner) -> None:
+    """Says in the log when the session database cannot be used: the first caller should not be the one to find out.
+
+    The server starts all the same, because the database may come up after it.
+    """
+    if isinstance(runner, Runner) and isinstance(runner.session_service, DatabaseSessionService):
+        try:
+            await runner.session_service.get_user_state(app_name=runner.app_name, user_id="")
+        except Exception as error:  # the boundary to a driver that may fail in its own way
+            logger.error("the session database cannot be used, and calls are refused until it can: %s", error)
 
 
 async def _prewarm_one(agent: LlmAgent) -> None:
@@ -134,7 +150,7 @@ def _add_questions(app: FastAPI, host: Host, examples: Sequence[str]) -> None:
 
     @app.get("/api/info")
     async def info() -> dict[str, Any]:
-        return describe(host.runner.agent, examples)
+        return describe(host.runner.agent, place_of(host.runner.session_service), examples)
 
 
 class _Page(StaticFiles):

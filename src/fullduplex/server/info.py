@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
@@ -12,9 +13,11 @@ from fullduplex.agents import BaseAgent
 from fullduplex.agents.llm_agent import LlmAgent
 from fullduplex.models.gemini.capabilities import short_name
 from fullduplex.server.run_config import is_gemini, is_local, model_name
+from fullduplex.sessions import BaseSessionService, InMemorySessionService
 from fullduplex.tools import BaseTool
 
 _MOST_SENTENCES = 4
+_START = secrets.token_hex(4)
 
 
 @cache
@@ -56,8 +59,14 @@ def _tools(agent: BaseAgent) -> list[BaseTool]:
     return [*own, *(tool for below in agent.sub_agents for tool in _tools(below))]
 
 
-def describe(agent: BaseAgent, examples: Sequence[str] = ()) -> dict[str, Any]:
-    """Agent, model, engine, tools, and things to try: `examples`, or what an embedded agent listens for."""
+def place_of(service: BaseSessionService) -> str:
+    """Names the place where sessions are: `store` when they outlive the server, else one of its own for every start."""
+    return f"memory-{_START}" if isinstance(service, InMemorySessionService) else "store"
+
+
+def describe(agent: BaseAgent, sessions: str, examples: Sequence[str] = ()) -> dict[str, Any]:
+    """Agent, model, engine, tools, where `sessions` are, and things to try: `examples`, or what an embedded agent
+    listens for."""
     model = model_name(agent)
     return {
         "agent": agent.name,
@@ -66,5 +75,6 @@ def describe(agent: BaseAgent, examples: Sequence[str] = ()) -> dict[str, Any]:
         "offline": is_local(model),
         "version": version(),
         "tools": [tool.name for tool in _tools(agent)],
+        "sessions": sessions,
         "examples": list(examples) or (sentences(agent) if is_local(model) else []),
     }

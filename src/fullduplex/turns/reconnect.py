@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 NORMAL_CLOSE = 1000
+ABNORMAL_CLOSE = 1006  # no close frame came
 REFUSED_CLOSE = 1008
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
 _LEAVE_EARLY_S = 1.0
@@ -42,8 +43,8 @@ class Loss:
 
 def verdict(loss: Loss) -> Verdict:
     """What to do after `loss`. Never a reconnect after `close()`."""
-    if loss.refused_handle and loss.close_code == REFUSED_CLOSE and not loss.closed:
-        return Verdict.WITHOUT_HANDLE
+    if loss.refused_handle and loss.close_code == REFUSED_CLOSE:
+        return Verdict.END if loss.closed else Verdict.WITHOUT_HANDLE
     if loss.close_code == NORMAL_CLOSE and not loss.goes_on:
         return Verdict.END
     if not loss.recoverable:
@@ -74,7 +75,7 @@ class Reconnects:
         self._away_since: float | None = None
 
     def next_delay(self, now: float, random: float) -> float | None:
-        """Seconds to wait before the next attempt, or None when budget or deadline are spent.
+        """Seconds to wait before the next attempt, or None when the budget is spent, or the deadline would be by then.
 
         Attempts are forgotten as they leave the window, not when one succeeds: a server that accepts and drops at
         once must not be hammered.
@@ -83,11 +84,16 @@ class Reconnects:
         if self._away_since is None:
             self._away_since = now
         self._attempts = [attempt for attempt in self._attempts if now - attempt <= policy.window_s]
-        if len(self._attempts) >= policy.budget or now - self._away_since > policy.deadline_s:
-            return None
         delay = min(policy.first_delay_s * policy.factor ** len(self._attempts), policy.max_delay_s)
+        delay *= 1 + policy.jitter * (2 * random - 1)
+        if len(self._attempts) >= policy.budget or now + delay - self._away_since > policy.deadline_s:
+            return None
         self._attempts.append(now)
-        return delay * (1 + policy.jitter * (2 * random - 1))
+        return delay
+
+    def time_left(self, now: float) -> float | None:
+        """Seconds that an attempt may take before the deadline; None when the model was not away."""
+        return None if self._away_since is None else max(0.0, self._away_since + self.policy.deadline_s - now)
 
     def connected(self) -> None:
         """The model is there again."""

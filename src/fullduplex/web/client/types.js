@@ -79,6 +79,7 @@
  * @property {boolean} offline
  * @property {string} version
  * @property {string[]} tools
+ * @property {string} [sessions] where they are: another value later means that they are gone
  * @property {string[]} examples
  */
 

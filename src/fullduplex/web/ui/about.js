@@ -7,7 +7,7 @@ import { byId, make } from "./dom.js";
 /** @typedef {import("../client/types.js").ServerInfo} ServerInfo */
 
 /** @returns {Promise<ServerInfo | null>} null when the server does not say */
-async function fetchInfo() {
+export async function fetchInfo() {
   try {
     const answer = await fetch("/api/info");
     return answer.ok ? await answer.json() : null;

@@ -15,7 +15,7 @@ import { describeRefusal } from "../client/items.js";
 import { keepRequests, keptRequests } from "../client/kept_requests.js";
 import { LiveClient } from "../client/live_client.js";
 import { CONFIRMATION } from "../client/requests.js";
-import { showAbout } from "./about.js";
+import { fetchInfo, showAbout } from "./about.js";
 import { CameraDialog } from "./camera.js";
 import { EventConsole } from "./console.js";
 import { consoleLines } from "./console_lines.js";
@@ -38,6 +38,8 @@ const client = new LiveClient({
   },
 });
 let conversation = new Conversation();
+/** @type {string | undefined} where the server has its sessions */
+let place;
 
 const app = byId("app", HTMLElement);
 const status = byId("connectionStatus", HTMLElement);
@@ -108,7 +110,10 @@ function showStatus(now) {
   status.textContent = words[now.state];
   allowSending(isOpen);
   if (now.state === "connecting") draw(conversation.dropActions());
-  if (isOpen) draw(conversation.addNote("Connection opened"));
+  if (isOpen) {
+    draw(conversation.addNote("Connection opened"));
+    void lookForMemory();
+  }
   if (now.state === "elsewhere") {
     draw(conversation.connectionLost());
     draw(conversation.addNote("This conversation goes on in another tab.", "info", "Continue here"));
@@ -121,6 +126,15 @@ function showStatus(now) {
     draw(conversation.connectionLost());
     const reason = now.reason ? `: ${now.reason}` : "";
     draw(conversation.addNote(`Connection closed${reason}`));
+  }
+}
+
+/** Says so when the server has started anew, and had its sessions in its memory only. */
+async function lookForMemory() {
+  const before = place;
+  place = (await fetchInfo())?.sessions ?? before;
+  if (before !== undefined && place !== before && conversation.items.some((item) => item.kind !== "note")) {
+    draw(conversation.addNote("The server was started anew: the agent does not remember what is above."));
   }
 }
 

@@ -84,7 +84,7 @@ async def window(load: MeasuredLoad, order: dict[str, Any]) -> dict[str, Any]:
 def _awake() -> Iterator[None]:
     """Meanwhile this process never sleeps.
 
-    Whoever sends to a process that sleeps on another core pays for waking it, here up to as much again as for sending;
+    Whoever sends to a process that sleeps on another core pays for waking it, up to half as much again as for sending;
     and who answers at once, as a relay does, still meets it awake. A subject's network card needs no waking.
     """
     loop = asyncio.get_running_loop()

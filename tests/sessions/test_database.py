@@ -250,16 +250,16 @@ async def test_a_connection_that_breaks_in_the_middle_leaves_no_half(
     from fullduplex.sessions import tables
 
     ended: list[int] = []
-    write = tables._set
+    write = tables.upsert
 
-    async def end_first(connection: Any, state: Any) -> None:
+    async def end_first(connection: Any, table: Any, state: Any, **options: Any) -> None:
         if state and not ended:
             ended.append(await end_connections(kind, tmp_path, url))
-        await write(connection, state)
+        await write(connection, table, state, **options)
 
     async with fresh_database(kind, tmp_path) as url, DatabaseSessionService(url) as service:
         session = await service.create_session(**who, session_id="s")
-        monkeypatch.setattr(tables, "_set", end_first)
+        monkeypatch.setattr(tables, "upsert", end_first)
         await service.append_event(session, change(k=1))
         assert ended != [0]
         found = await stored(service, session)

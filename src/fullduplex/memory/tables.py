@@ -10,15 +10,12 @@ from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fullduplex.memory.base import MemoryEntry, Said, entry_of
 from fullduplex.sessions import Session
-from fullduplex.sessions.sql import TABLE_OPTIONS, TEXT, Database, digest
+from fullduplex.sessions.sql import TABLE_OPTIONS, TEXT, Database, digest, upsert
 from fullduplex.types.content import Content
-
-_ATTEMPTS = 5
 
 METADATA = sa.MetaData()
 _entries = sa.Table(
@@ -57,13 +54,10 @@ class MemoryTables:
         scope = digest(session.app_name, session.user_id)
         key = digest(session.app_name, session.user_id, session.id)
         rows = {digest(key, one.event_id): one for one in said}
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                await self._database.run(partial(_insert, session, scope, key, rows))
-                return
-            except IntegrityError:  # another adds the same at this moment
-                if attempt == _ATTEMPTS:
-                    raise
+        there = await self._database.run(partial(_known, key))
+        if new := {entry: rows[entry] for entry in sorted(rows.keys() - there)}:
+            entries = [_row(session, scope, key, *item) for item in new.items()]
+            await self._database.run(partial(_insert, entries, _index(scope, new)))
 
     async def best(self, app_name: str, user_id: str, words: list[str], limit: int) -> list[MemoryEntry]:
         """The entries of this user that fit `words` best."""
@@ -77,12 +71,15 @@ class MemoryTables:
         await self._database.close()
 
 
-async def _insert(session: Session, scope: str, key: str, rows: dict[str, Said], connection: AsyncConnection) -> None:
-    known = await connection.execute(sa.select(_entries.c.entry).where(_entries.c.session == key))
-    there = set(known.scalars())
-    if new := {entry: one for entry, one in rows.items() if entry not in there}:
-        await connection.execute(_entries.insert(), [_row(session, scope, key, *item) for item in new.items()])
-        await connection.execute(_words.insert(), _index(scope, new))
+async def _known(key: str, connection: AsyncConnection) -> set[str]:
+    found = await connection.execute(sa.select(_entries.c.entry).where(_entries.c.session == key))
+    return set(found.scalars())
+
+
+async def _insert(entries: list[dict[str, Any]], words: list[dict[str, Any]], connection: AsyncConnection) -> None:
+    # Others may have added some of them since it was asked what is known, and may be adding more of them now.
+    await upsert(connection, _entries, entries)
+    await upsert(connection, _words, words)
 
 
 async def _find(wanted: sa.Select[Any], connection: AsyncConnection) -> Sequence[sa.Row[Any]]:
@@ -92,8 +89,9 @@ async def _find(wanted: sa.Select[Any], connection: AsyncConnection) -> Sequence
 
 def _best(scope: str, words: list[str], limit: int) -> sa.Select[Any]:
     asked = (_words.c.scope == scope) & _words.c.word.in_(words)
+    # MariaDB, which reckons with an empty group first, would log a division by zero.
     weights = (
-        sa.select(_words.c.word, (1.0 / sa.func.count()).label("weight"))
+        sa.select(_words.c.word, (1.0 / sa.func.nullif(sa.func.count(), 0)).label("weight"))
         .where(asked)
         .group_by(_words.c.word)
         .subquery()
@@ -129,6 +127,5 @@ def _row(session: Session, scope: str, key: str, entry: str, said: Said) -> dict
 
 
 def _index(scope: str, said: dict[str, Said]) -> list[dict[str, Any]]:
-    # In one order: two that add the same do not wait for each other.
     words = sorted((word, entry) for entry, one in said.items() for word in one.words)
     return [{"scope": scope, "word": word, "entry": entry} for word, entry in words]

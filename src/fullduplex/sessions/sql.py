@@ -9,11 +9,11 @@ import asyncio
 import functools
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.mysql import LONGTEXT
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -21,7 +21,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from fullduplex.errors import InvalidConfig, StoreUnavailable
 from fullduplex.per_loop import PerLoop
 
-TEXT = sa.Text().with_variant(LONGTEXT(), "mysql", "mariadb")
+TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 # Where text is compared loosely by default, `café` and `cafe` would be one word.
 TABLE_OPTIONS: dict[str, Any] = {
     "mysql_charset": "utf8mb4",
@@ -40,9 +40,9 @@ _DRIVERS = {
     "mariadb": "mariadb+asyncmy",
 }
 _MAKING_ATTEMPTS = 5
-# PostgreSQL's states and MySQL's numbers: of two transactions that wait for each other the database ends one; and it
-# is just starting, or nothing listens there.
-_ENDED_FOR_OTHERS = {"40001", "40P01", "1213"}
+# PostgreSQL's states and MySQL's numbers: of two transactions that wait for each other, or change what the other has
+# read (1020, MariaDB from 11.6 on), the database ends one; and it is just starting, or nothing listens there.
+_ENDED_FOR_OTHERS = {"40001", "40P01", "1213", "1020"}
 _AWAY = {"57P03", "2003"}
 
 T = TypeVar("T")
@@ -71,6 +71,31 @@ def open_engine(url: str, options: dict[str, Any]) -> AsyncEngine:
         return create_async_engine(address, **options)
     except (SQLAlchemyError, TypeError) as error:
         raise InvalidConfig(f"there is no database to open: {error}") from None
+
+
+async def upsert(
+    connection: AsyncConnection, table: sa.Table, rows: Sequence[dict[str, Any]], *, changes: Sequence[str] = ()
+) -> None:
+    """Inserts `rows`; where one with the same primary key is there, its columns `changes` are set, and no others.
+
+    Give the rows in one order: two that insert the same then do not wait for each other.
+    """
+    if not rows:
+        return
+    keys = [column.name for column in table.primary_key]
+    if connection.dialect.name in ("mysql", "mariadb"):
+        # To change nothing is to set a key to what it is. IGNORE would keep other errors to itself, too.
+        insert = mysql.insert(table)
+        await connection.execute(
+            insert.on_duplicate_key_update({name: insert.inserted[name] for name in changes or keys[:1]}), rows
+        )
+        return
+    put = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    if changes:
+        put = put.on_conflict_do_update(index_elements=keys, set_={name: put.excluded[name] for name in changes})
+    else:
+        put = put.on_conflict_do_nothing()
+    await connection.execute(put, rows)
 
 
 class _Home(NamedTuple):
@@ -165,6 +190,5 @@ def _may_pass(error: Exception, known: bool) -> bool:
     """Whether to try again. A database that has never answered is rather a wrong address."""
     if not isinstance(error, DBAPIError):
         return isinstance(error, OSError) and known
-    cause = error.orig
-    code = str(getattr(cause, "sqlstate", None) or (cause.args[0] if cause is not None and cause.args else ""))
-    return error.connection_invalidated or code in _ENDED_FOR_OTHERS or (code in _AWAY and known)
+    codes = {str(getattr(error.orig, "sqlstate", "")), *map(str, getattr(error.orig, "args", ())[:1])}
+    return bool(error.connection_invalidated or codes & _ENDED_FOR_OTHERS or (known and codes & _AWAY))

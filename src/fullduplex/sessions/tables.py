@@ -16,14 +16,13 @@ from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fullduplex.errors import AlreadyExistsError, SessionNotFoundError, StaleSessionError
 from fullduplex.events import Event
 from fullduplex.sessions.base import GetSessionConfig, Session
-from fullduplex.sessions.sql import TABLE_OPTIONS, TEXT, Database, digest
+from fullduplex.sessions.sql import TABLE_OPTIONS, TEXT, Database, digest, upsert
 from fullduplex.sessions.state import split_by_reach, with_reach
 from fullduplex.types.struct import encode_json, plain
 
@@ -199,26 +198,14 @@ class SessionTables:
 
 async def _insert(row: dict[str, Any], state: StateRows, connection: AsyncConnection) -> None:
     await connection.execute(_records.insert(), row)
-    await _set(connection, state)
+    await upsert(connection, _state, state, changes=["value"])
 
 
 async def _add(row: dict[str, Any], state: StateRows, connection: AsyncConnection) -> bool:
     added = await connection.execute(_append, row)
     if added.rowcount:
-        await _set(connection, state)
+        await upsert(connection, _state, state, changes=["value"])
     return bool(added.rowcount)
-
-
-async def _set(connection: AsyncConnection, state: StateRows) -> None:
-    if not state:
-        return
-    if connection.dialect.name in ("mysql", "mariadb"):
-        insert = mysql.insert(_state)
-        await connection.execute(insert.on_duplicate_key_update(value=insert.inserted.value), state)
-    else:
-        upsert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(_state)
-        changed = {"value": upsert.excluded.value}
-        await connection.execute(upsert.on_conflict_do_update(index_elements=["scope", "key"], set_=changed), state)
 
 
 async def _head(name: str, connection: AsyncConnection) -> sa.Row[Any] | None:

@@ -179,10 +179,17 @@ def clocked(settings: LiveSettings | None = None) -> Engine:
 class Call:
     """One live run; its events are read by a task of its own, `reader`."""
 
-    def __init__(self, runner: Runner, model: ScriptedModel, session: Session, run_config: RunConfig | None) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        model: ScriptedModel,
+        session: Session,
+        run_config: RunConfig | None,
+        queue: LiveRequestQueue | None = None,
+    ) -> None:
         self.runner = runner
         self.model = model
-        self.queue = LiveRequestQueue()
+        self.queue = queue or LiveRequestQueue()
         self.events: list[Event] = []
         self._session = session
         self._seen = asyncio.Event()

@@ -117,6 +117,7 @@ class Scene:
             engine=clocked(LiveSettings(tool_deadline_s=1.0, store_deadline_s=1.0)),
         )
         self.queue = LiveRequestQueue()
+        self.typed: list[str] = []
         self.shown: list[Event] = []
         self.app: asyncio.Task[None] | None = None
         self.cancelled = False
@@ -130,14 +131,19 @@ class Scene:
         await asyncio.wait([backend])
 
     async def _app(self) -> None:
-        self.queue.send_content(user("weather?"))
+        self._type("weather?")
         run = self.runner.run_live(user_id="u", session_id="s", live_request_queue=self.queue)
         async for event in run:
             self.shown.append(event)
             if event.interrupted and event.content is None:
-                self.queue.send_content(user("and tomorrow?"))
+                self._type("and tomorrow?")
             if event.content is not None and event.content.text == "Sun.":
                 self.queue.close()
+
+    def _type(self, words: str) -> None:
+        if not self.queue.closed:
+            self.queue.send_content(user(words))
+            self.typed.append(words)
 
     async def _backend(self) -> None:
         first = await self.model.opened(1)
@@ -215,11 +221,12 @@ async def check(scene: Scene) -> None:
     for event in scene.shown:
         if event.turn_complete or (event.content and not event.partial and event.content.text):
             assert event.id in ids, short(event)
-    # The user's words are kept once each, if the model was sent them.
+    # The user's words are kept once each, whether the model was sent them or not; but for a run that did not begin.
     words = [event.content.text for event in saved if event.author == "user" and event.content is not None]
     sent = [value.text for one in scene.model.connections for kind, value in one.sent if kind == "content"]
     assert sorted(words) == sorted(set(words))
-    assert set(words) <= set(sent)
+    assert set(sent) <= set(words) <= set(scene.typed)
+    assert words == scene.typed or not scene.shown
     # Tools are answered once at most, and what they did to the state is there if their answer is.
     answered = [response.id for event in saved for response in event.get_function_responses()]
     assert len(set(answered)) == len(answered)

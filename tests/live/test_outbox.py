@@ -65,6 +65,29 @@ async def test_of_too_much_unread_audio_the_newest_is_kept_and_all_else(monkeypa
     assert [event.invocation_id for event in left[1:-1]] == ["16", "17", "18", "19", "20"]
 
 
+@pytest.mark.parametrize(("late_s", "kept"), [(0.05, 3), (0.2, 0)])
+async def test_an_interruption_does_not_stand_behind_the_audio_of_an_app_that_is_behind(
+    late_s: float, kept: int
+) -> None:
+    outbox = Outbox()
+    words = Event(output_transcription=types.Transcription(text="one"), timestamp=10.0)
+    for event in (sound(1.0), words, sound(1.0), sound(1.0)):
+        outbox.put(event.model_copy(update={"timestamp": 10.0}))
+    outbox.put(Event(interrupted=True, timestamp=10.0 + late_s))
+    outbox.put(sound(1.0, 7).model_copy(update={"timestamp": 10.0 + late_s}))
+    outbox.end()
+    left = []
+    while (event := await outbox.get()) is not None:
+        left.append(event)
+    *before, last = left
+    assert last.invocation_id == "7", "the next answer"
+    assert len([event for event in before if event.content]) == kept
+    assert [event.output_transcription or event.interrupted for event in before if not event.content] == [
+        words.output_transcription,
+        True,
+    ]
+
+
 async def test_too_many_other_events_are_an_error(monkeypatch) -> None:
     monkeypatch.setattr(module, "LIMITS", Limits(max_messages=3))
     outbox = Outbox()

@@ -281,6 +281,58 @@ async def test_an_attempt_that_hangs_does_not_outlast_the_deadline() -> None:
 
 
 @virtual
+async def test_what_was_typed_and_no_model_was_told_of_is_asked_by_the_next_run() -> None:
+    model = Refusing()
+    call = await Call.start(model=model, settings=LiveSettings(reconnect=ReconnectPolicy(budget=2)))
+    call.queue.send_content(user("hello"))
+    await settle()
+    first = await call.play(text("Hi."), TURN_COMPLETE)
+    model.errors = [ModelError("busy", code="unavailable", recoverable=True)] * 3
+    first.lose()
+    await settle()
+    call.queue.send_content(user("what is new?"))
+    call.queue.send_realtime(pcm())
+    call.queue.send_content(Content(role="user", parts=[]))
+    with pytest.raises(ModelError, match="busy"):
+        await call.reader
+    assert await call.saved_short() == ["user:hello", "M:Hi.", "end", "user:what is new?"]
+    model.errors = []
+    again = await Call.start(model=model, runner=call.runner, session=await call.saved())
+    second = await again.connection(2)
+    assert [turn.text for turn in second.request.history] == ["hello", "Hi.", "what is new?"]
+    await again.end()
+
+
+@virtual
+async def test_a_queue_that_outlives_its_run_does_not_say_again_what_the_session_knows() -> None:
+    model = Refusing(ModelError("busy", code="unavailable", recoverable=False))
+    call = await Call.start(model=model)
+    call.queue.send_content(user("what is new?"))
+    with pytest.raises(ModelError, match="busy"):
+        await call.reader
+    again = Call(call.runner, model, await call.saved(), None, queue=call.queue)
+    connection = await again.connection()
+    await settle()
+    assert connection.request.history == [user("what is new?")], "the model answers that"
+    assert connection.sent == []
+    await again.end()
+    assert await again.saved_short() == ["user:what is new?"]
+
+
+@virtual
+async def test_words_that_nobody_could_judge_any_more_are_not_kept() -> None:
+    def judge(**_: Any) -> None:
+        raise AssertionError("nobody is there to be asked")
+
+    model = Refusing(ModelError("busy", code="unavailable", recoverable=False))
+    call = await Call.start(model=model, before_model_callback=judge)
+    call.queue.send_content(user("a secret"))
+    with pytest.raises(ModelError, match="busy"):
+        await call.reader
+    assert await call.saved_short() == []
+
+
+@virtual
 async def test_a_backend_whose_messages_just_end_does_not_spin() -> None:
     class Mute(ScriptedModel):
         @asynccontextmanager
@@ -466,7 +518,7 @@ async def test_close_ends_a_run_whose_network_takes_nothing_any_more(caplog) -> 
     assert "2 requests unsent" in caplog.text
     assert connection.closed
     assert asyncio.get_running_loop().time() < 6
-    assert await call.saved_short() == []
+    assert await call.saved_short() == ["user:one", "user:two"]
 
 
 @virtual

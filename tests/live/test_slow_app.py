@@ -11,7 +11,7 @@ from fullduplex.mock_live import (
     say,
 )
 from fullduplex.models.gemini import socket as gemini_socket
-from tests.live.kit import TURN_COMPLETE, Call, text, user, virtual
+from tests.live.kit import INTERRUPTED, TURN_COMPLETE, Call, audio, said, text, user, virtual
 from tests.live.wire import TEXT, connected, talk, texts
 
 
@@ -78,3 +78,40 @@ async def test_an_app_that_takes_a_minute_for_an_event_keeps_nobody_waiting() ->
     assert texts(events) == ["One, two, three.", "No."]
     assert len(call.model.connections) == 2
     await call.end()
+
+
+@pytest.mark.spec(184)
+@virtual
+async def test_an_app_that_takes_audio_no_faster_than_it_is_spoken_is_told_at_once_to_be_silent() -> None:
+    """The model sends ten seconds at once; the user cuts in after one. The session keeps what was heard of it."""
+    call = await Call.start()
+    line, queue = await call.model.opened(), LiveRequestQueue()
+    await call.end()
+    session = await call.runner.session_service.create_session(app_name="app", user_id="slow")
+    run = call.runner.run_live(user_id="slow", session_id=session.id, live_request_queue=queue)
+    played: list[float] = []
+
+    async def play() -> float:
+        async for event in run:
+            if event.interrupted:
+                queue.close()
+                return asyncio.get_running_loop().time()
+            if event.content is not None:
+                await asyncio.sleep(0.1)
+                played.append(0.1)
+        raise AssertionError("the run ended without it")
+
+    playing = asyncio.create_task(play())
+    line = await call.model.opened(2)
+    line.say(said("One two three four five six seven eight nine ten"))
+    for _ in range(100):
+        line.say(audio(bytes(4_800)))
+    await asyncio.sleep(1.0)
+    began = asyncio.get_running_loop().time()
+    line.say(INTERRUPTED)
+    assert await playing - began <= 0.1 + 0.001, "the chunk that plays is played"
+    assert sum(played) == pytest.approx(1.0, abs=0.11)
+    await run.aclose()
+    saved = await call.runner.session_service.get_session(app_name="app", user_id="slow", session_id=session.id)
+    [words] = [event.output_transcription.text for event in saved.events if event.output_transcription]
+    assert words == "One"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from fullduplex.events import Event
+from fullduplex.memory import InMemoryMemoryService
 from fullduplex.types.playout import Heard
 from tests.live.kit import GO_AWAY, INTERRUPTED, TURN_COMPLETE, Call, audio, said, settle, text, user, virtual
 
@@ -15,9 +17,9 @@ HALF = "One two three four five"
 EXACT = 950.0
 
 
-async def given(*, played_ms: float | None = 900.0) -> tuple[Call, str]:
+async def given(*, played_ms: float | None = 900.0, **agent: Any) -> tuple[Call, str]:
     """A call whose model has given an answer of two seconds, which its player plays; and the response's id."""
-    call = await Call.start()
+    call = await Call.start(**agent)
     call.queue.send_content(user("count"))
     await settle()
     await call.play(audio(b"\0\1" * 48_000), said(WORDS), TURN_COMPLETE)
@@ -91,6 +93,23 @@ async def test_what_the_user_did_not_hear_of_an_answer_after_its_turn_nobody_is_
     assert (last.response_id, last.played_ms, last.text) == (response, EXACT, HALF)
     assert (await call.connection()).sent == before, "the model has nothing to do with it"
     assert await history_of_the_next(call) == ["count", HALF, "go on", "eleven"]
+
+
+@virtual
+async def test_what_the_user_did_not_hear_is_in_no_state_and_in_no_memory() -> None:
+    call, response = await given(output_key="answer")
+    assert (await call.saved()).state["answer"] == WORDS
+    await by_the_player(call, response)
+    await settle()
+    saved = await call.saved()
+    assert saved.state["answer"] == HALF
+    memory = InMemoryMemoryService()
+    await memory.add_session_to_memory(saved)
+    found = await memory.search_memory(app_name="app", user_id="u", query="three seven")
+    assert [entry.content.text for entry in found.memories] == [HALF]
+    await call.play(audio(), said("Eleven."), TURN_COMPLETE)
+    await call.end()
+    assert (await call.saved()).state["answer"] == f"{HALF} Eleven."
 
 
 @virtual

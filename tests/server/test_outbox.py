@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from fullduplex.events import Event
-from fullduplex.server.outbox import ClientTooSlow, Outbox, audio_of
+from fullduplex.server.outbox import ClientTooSlow, Outbox
 from fullduplex.types import Content, Part
 from tests.server.harness import audio_event
 
@@ -106,12 +106,3 @@ async def test_the_reader_wakes_up():
     assert await reader is None
     outbox.put("too late")
     assert await outbox.get() is None
-
-
-def test_what_counts_as_audio():
-    assert audio_of(audio_event(SECOND)) == pytest.approx(1.0)
-    assert audio_of(said("words")) == 0
-    with_flag = audio_event(SECOND).model_copy(update={"interrupted": True})
-    assert audio_of(with_flag) == 0, "an event with a flag is never dropped"
-    both = Event(content=Content(parts=[Part(text="x"), *audio_event(SECOND).content.parts]))
-    assert audio_of(both) == 0, "text is never dropped"

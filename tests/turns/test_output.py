@@ -6,6 +6,7 @@ from fullduplex.events import Event
 from fullduplex.turns.output import Output
 from fullduplex.types.content import Content, Part
 from fullduplex.types.live import Transcription
+from fullduplex.types.playout import Heard
 
 
 def written(text: str, *, author: str = "guide", partial: bool = False, thought: bool | None = None) -> Event:
@@ -56,3 +57,17 @@ def test_transcripts_can_be_left_out() -> None:
 def test_what_says_nothing_changes_nothing() -> None:
     output = Output("said", author="guide")
     assert after(output, Event(author="guide", turn_complete=True), spoken("  ")) == [None, None]
+
+
+def test_an_answer_that_is_broken_off_after_its_turn_counts_as_far_as_it_was_heard() -> None:
+    output = Output("said", author="guide")
+    first, second = spoken("One two."), spoken("Three four.")
+    cut = Event(author="guide", interrupted=True, heard=Heard(response_id="r", text="Three", cuts=[second.id]))
+    unheard = Event(author="guide", interrupted=True, heard=Heard(response_id="r", text="", cuts=[second.id]))
+    assert after(output, first, second, cut, spoken("Five.")) == [
+        "One two.",
+        "One two. Three four.",
+        "One two. Three",
+        "One two. Three Five.",
+    ]
+    assert after(Output("said", author="guide"), first, second, unheard)[-1] == "One two."

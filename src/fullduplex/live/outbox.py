@@ -1,7 +1,9 @@
 """Where events wait for the app that reads them: bounded, so that an app that stops reading cannot fill the memory.
 
 Reading from the model goes on meanwhile, because a connection that is not read dies of unanswered pings. Past five
-minutes of unread audio the oldest is dropped; anything else is never dropped, and too much of it ends the run.
+minutes of unread audio the oldest is dropped; anything else is never dropped, and too much of it ends the run. When the
+user interrupts and the app is behind, as one is that takes audio no faster than it is spoken, the audio that waits is
+dropped too: it would only be thrown away, and the interruption would stand in line behind it.
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ import asyncio
 
 from fullduplex.errors import FullduplexError, QueueFull
 from fullduplex.events import Event
-from fullduplex.turns.media_queue import Kind, Limits, MediaQueue, audio_seconds
+from fullduplex.turns.media_queue import Kind, Limits, MediaQueue
+from fullduplex.turns.sound import sound_of
 
 LIMITS = Limits(max_messages=100_000, max_audio_s=300.0, keep_audio_s=60.0)
+BEHIND_S = 0.1
 
 
 class Outbox:
@@ -35,9 +39,11 @@ class Outbox:
             self._handed = event
             reader.set_result(None)
             return
-        seconds = _audio_seconds(event)
+        seconds, now = sound_of(event), event.timestamp
+        if event.interrupted and self._events.age(now) > BEHIND_S:
+            self._events.drop_audio()
         try:
-            self._events.push(event, 0.0, Kind.AUDIO if seconds else Kind.CONTROL, seconds)
+            self._events.push(event, now, Kind.AUDIO if seconds else Kind.CONTROL, seconds)
         except QueueFull:
             raise FullduplexError("the app does not read its events: too many wait", code="events_unread") from None
 
@@ -61,12 +67,3 @@ class Outbox:
                 self._loop = asyncio.get_running_loop()
             self._reader = self._loop.create_future()
             await self._reader
-
-
-def _audio_seconds(event: Event) -> float:
-    if event.content is None or not event.content.parts:
-        return 0.0
-    blob = event.content.parts[0].inline_data
-    if blob is None or blob.data is None or not (blob.mime_type or "").startswith("audio/"):
-        return 0.0
-    return audio_seconds(len(blob.data), blob.mime_type)

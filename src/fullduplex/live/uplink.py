@@ -149,6 +149,23 @@ class Uplink:
         self._again[:0] = [Noted(LiveRequest(blob=one)) if isinstance(one, Blob) else one for one in again]
         return {noted.event_id for noted in self._again if noted.event_id is not None} | set(self._known.values())
 
+    def keep_unsent(self) -> None:
+        """The run is over: the session keeps what the user typed and no model was told of, so that the next one is.
+
+        Words that were to be judged first, and are not, are not kept.
+        """
+        waiting = [self._unsent] if self._unsent is not None else []
+        for request in [*waiting, *self._queue.waiting()]:
+            if kind_of(request) is not Kind.TURN or id(request) in self._known:
+                continue
+            try:
+                if self._screening is not None and self._screening.judges(request):
+                    continue
+                self._upstream.keep(request)
+                request.content = request.state_delta = None  # a further run may be given this queue
+            except InvalidInput as error:
+                logger.warning("input refused: %s", error)
+
     def expect(self, request: LiveRequest, event_id: str) -> None:
         """`request` is about to come by the queue, and the session knows of it already, by this event."""
         self._known[id(request)] = event_id

@@ -65,13 +65,23 @@ class Upstream:
         elif request.audio_stream_end:
             await connection.send_activity(AudioStreamEnd())
         self._heard = None
-        event: Event | None = None
         if request.content is not None:
             check(request.content)
             await self._content(request.content, request, connection)
-        if not noted and self._note is not None and (event := self.noteworthy(request)) is not None:
-            self._note(event)
-        return Sent(audio, event.id if event is not None else None)
+        return Sent(audio, None if noted else self._keep(request))
+
+    def keep(self, request: LiveRequest) -> None:
+        """Has the session keep what the user typed, though no model is told of it; raises `InvalidInput`."""
+        if request.content is not None:
+            check(request.content)
+        self._keep(request)
+
+    def _keep(self, request: LiveRequest) -> str | None:
+        """The id of the event that the session keeps of `request`, if any."""
+        if self._note is None or (event := self.noteworthy(request)) is None:
+            return None
+        self._note(event)
+        return event.id
 
     def _audio(self, request: LiveRequest) -> Blob | None:
         """The media of `request`, or what is to be heard before its signal.

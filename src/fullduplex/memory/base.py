@@ -16,6 +16,7 @@ import msgspec
 
 from fullduplex.events import Event
 from fullduplex.sessions import Session
+from fullduplex.turns.history import as_heard
 from fullduplex.types.content import Content, Part
 from fullduplex.types.struct import Message
 
@@ -68,9 +69,9 @@ class Said(NamedTuple):
 
 
 def said_in(session: Session) -> list[Said]:
-    """What is worth remembering of a session, an event once."""
+    """What is worth remembering of a session, an event once, and no more of an answer than was heard."""
     found = {}
-    for event in session.events:
+    for event in as_heard(session.events):
         content = _content(event)
         if content is not None and (words := words_of(content.text)):
             found[event.id] = Said(event.id, event.author, event.timestamp, content, words)

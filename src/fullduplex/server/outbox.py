@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from fullduplex.errors import FullduplexError
 from fullduplex.events import Event
-from fullduplex.turns.media_queue import audio_seconds
+from fullduplex.turns.sound import sound_of
 
 
 class ClientTooSlow(FullduplexError):
@@ -34,19 +34,6 @@ class _Entry:
     item: Event | str | None
     audio_s: float
     since: float = 0.0
-
-
-def audio_of(event: Event) -> float:
-    """Seconds of audio in an event that holds nothing else worth keeping; 0 for every other event."""
-    if event.content is None or not event.content.parts or event.interrupted or event.turn_complete:
-        return 0.0
-    seconds = 0.0
-    for part in event.content.parts:
-        blob = part.inline_data
-        if blob is None or blob.data is None or not (blob.mime_type or "").startswith("audio/"):
-            return 0.0
-        seconds += audio_seconds(len(blob.data), blob.mime_type)
-    return seconds
 
 
 class Outbox:
@@ -79,7 +66,7 @@ class Outbox:
         """Adds an event, or text that is sent as it is; ignored after `end()`. Raises `ClientTooSlow`."""
         if self._ended:
             return
-        seconds = audio_of(item) if isinstance(item, Event) else 0.0
+        seconds = sound_of(item) if isinstance(item, Event) else 0.0
         if seconds:
             self._put_audio(_Entry(item, seconds, self._now()))
         else:

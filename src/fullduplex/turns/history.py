@@ -25,7 +25,7 @@ def contents_of(events: Iterable[Event], *, media: bool = False, agent: str | No
     contents: list[Content] = []
     joinable = False
     others: list[Event] = []
-    for event in _as_heard(events):
+    for event in as_heard(events):
         if event.partial:
             continue
         if agent is not None and is_others(event, agent):
@@ -46,7 +46,7 @@ def contents_of(events: Iterable[Event], *, media: bool = False, agent: str | No
     return contents + _quotation(others)
 
 
-def _as_heard(events: Iterable[Event]) -> Iterable[Event]:
+def as_heard(events: Iterable[Event]) -> Iterable[Event]:
     """`events`, with answers cut that were kept whole and broken off afterwards; see `Heard.cuts`."""
     events = list(events)
     corrections = [event.heard for event in events if event.heard is not None and event.heard.cuts]

@@ -147,6 +147,16 @@ class MediaQueue(Generic[T]):
                 raise QueueFull(f"{waiting:,} messages wait to be sent to the model")
             self._append(Entry(item, now, kind, 0.0))
 
+    def drop_audio(self) -> None:
+        """Drops all audio that waits."""
+        kept: deque[Entry[T]] = deque()
+        for entry in self._entries:
+            if entry.kind is Kind.AUDIO:
+                self._drop(entry)
+            else:
+                kept.append(entry)
+        self._entries = kept or _EMPTY
+
     def _append(self, entry: Entry[T]) -> None:
         if self._entries is _EMPTY:
             self._entries = deque()
@@ -183,10 +193,13 @@ class MediaQueue(Generic[T]):
                 newest = False
             else:
                 room = 0.0
-                self._take_off(entry)
-                self.counters.dropped_audio_chunks += 1
-                self.counters.dropped_audio_s += entry.seconds
+                self._drop(entry)
         self._entries = kept
+
+    def _drop(self, entry: Entry[T]) -> None:
+        self._take_off(entry)
+        self.counters.dropped_audio_chunks += 1
+        self.counters.dropped_audio_s += entry.seconds
 
     def _shed_frames(self) -> None:
         latest = next(entry for entry in reversed(self._entries) if entry.kind is Kind.VIDEO)

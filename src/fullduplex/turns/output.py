@@ -1,12 +1,13 @@
 """What an agent says over a live run, for the state that its `output_key` names. Pure.
 
 Text counts in its merged form and without thoughts. What is said aloud counts as its finished transcript, as far as it
-was heard.
+was heard, also when it was broken off after its turn.
 """
 
 from __future__ import annotations
 
 from fullduplex.events import Event
+from fullduplex.turns.history import as_heard
 
 
 class Output:
@@ -17,18 +18,28 @@ class Output:
         self._author = author
         self._transcripts = transcripts
         self._said = ""
+        self._events: list[Event] = []
 
     def take(self, event: Event) -> None:
         """Takes an event that the session is about to keep, and puts the words so far into its changes of state."""
         if event.partial or event.author != self._author:
             return
+        before = self._said
+        self._events.append(event)
+        if event.heard is not None and event.heard.cuts:
+            self._said = ""
+            for one in as_heard(self._events):
+                self._add(one)
+        else:
+            self._add(event)
+        if self._said != before:
+            event.actions.state_delta[self._key] = self._said
+
+    def _add(self, event: Event) -> None:
         if words := _written(event):
             self._said += words
         elif self._transcripts and (words := _spoken(event)):
             self._said = f"{self._said} {words}".strip()
-        else:
-            return
-        event.actions.state_delta[self._key] = self._said
 
 
 def _written(event: Event) -> str:

@@ -2,8 +2,8 @@
 that the user typed and said exactly once, and has answered it.
 
 Models take the user's turn for ended after different pauses, from `TURN_PAUSE_S` to `LONG_PAUSE_S`, and nobody outside
-can know which. Where one merges in a single transcript what another would part, speech may be told it twice after a
-loss, rather than never; nowhere else.
+can know which. Where one merges in a single transcript what another would part, that speech and what follows it may be
+told it twice after a loss, rather than never, until an answer settles it; nowhere else.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Mind(ScriptedConnection):
         self.untold: list[list[str]] = []  # utterances that were not transcribed yet
         self.current: list[str] = []  # the one that goes on
         self.quiet = PAUSE
-        self.merges = False  # speech before which was a pause that others take for the end of a turn
+        self.stood_still = False  # before what comes next
+        self.merges = False  # speech before which was a pause that others take for the end of a turn, and what follows
         self.came: list[float] = []  # when each thing was sent
         self.last = 0.0  # when the latest audio was
         self.answering: list[str] | None = None
@@ -95,15 +96,17 @@ class Mind(ScriptedConnection):
         self.came.append(asyncio.get_running_loop().time())
 
     def _listen(self, blob: types.Blob, at: float) -> None:
-        stood_still = at - self.last >= LONG_PAUSE_S
-        if self.current and stood_still:
-            self._heard_out()
+        if at - self.last >= LONG_PAUSE_S:
+            self.stood_still = True
+            if self.current:
+                self._heard_out()
         self.last = at
         if name := name_of(blob):
             silence = self.quiet * CHUNK_S
             (self.model.apart.add if silence >= self.model.turn_pause_s else self.model.apart.discard)(name)
-            if silence >= TURN_PAUSE_S or stood_still:
-                self.merges = silence < self.model.turn_pause_s
+            if silence >= TURN_PAUSE_S or self.stood_still:
+                self.merges = self.merges or silence < self.model.turn_pause_s
+            self.stood_still = False
             if self.merges:
                 self.model.doubtful.add(name)
             self.known.append(name)
@@ -152,6 +155,7 @@ class Mind(ScriptedConnection):
             self.transcribe()
             self.model.answered |= set(self.answering)
             self.answering = None
+            self.merges = self.merges and bool(self.untold or self.current)
             self.say(content(interrupted=True, turnComplete=True) if interrupted else TURN_COMPLETE)
 
     def call(self, after: float) -> None:
@@ -385,6 +389,17 @@ _FOUND = [
     # a handle that comes while a line that was left still answers
     "type 0, begin 0, go away 1, wait 2, lose 0, rest 0, go away 0, handle 1",
     "type 0, begin 0, go away 1, wait 2, lose 0, rest 0, begin 0, handle 0, go away 0",
+    # words of two turns, in an answer that went on for long
+    "speak 0, rest 0, speak 0, begin 0, speak 0, speak 0, end 0, lose 0",
+    "speak 0, rest 0, speak 0, begin 0, speak 0, speak 0, go away 0, transcribe 0",
+    # words, in an answer, of what stood still when it began
+    "speak 3, go away 3, wait 3, speak 3, begin 0, rest 0, transcribe 0, go away 0",
+    # the beginning of an answer that the line after the next was told at once
+    "type 0, begin 0, type 0, go away 0, rest 0, lose 0, speak 0, end 0",
+    # what was said and typed to a line that was lost, while the one before still answered something else
+    "speak 0, begin 0, go away 0, speak 0, transcribe 0, end 0, lose 0",
+    "type 0, go away 1, call 0, rest 0, wait 1, wait 1, type 0, lose 0, begin 0, end 0",
+    "type 0, begin 0, go away 0, rest 0, type 0, wait 0, lose 0, rest 0, end 0, rest 0",
 ]
 
 

@@ -910,6 +910,60 @@ def test_words_that_come_when_the_answer_has_gone_on_are_all_that_it_is_to(talk:
     assert not talk.backlog.owed
 
 
+def test_words_are_not_of_what_is_still_being_said_however_long_that_is(talk: Talk) -> None:
+    talk.speak(0.4)
+    talk.rest(0.4)
+    said = talk.speak(LOOK_BACK_S + 1.0)
+    talk.backlog.transcribed(talk.now)
+    assert numbers(talk.lose()) == said
+
+
+@tellings
+def test_words_of_a_second_turn_are_not_of_what_was_said_into_the_answer_to_both(talk: Talk, told: str | None) -> None:
+    two(talk, TURN_PAUSE_S + 0.02)
+    answer(talk, told)
+    talk.now += CROSSING_S + 0.1
+    said = talk.speak(0.4)
+    talk.rest(0.4)
+    for _ in ("of the first", "of the second") if told is None else ("of the second",):
+        talk.backlog.transcribed(talk.now)
+    talk.backlog.turn_over()
+    assert numbers(talk.lose()) == said
+    talk.backlog.transcribed(talk.now)
+    assert not talk.backlog.speech, "the next words are"
+
+
+@pytest.mark.parametrize("still_s", [0.95, LONG_PAUSE_S + 0.1])
+def test_words_in_an_answer_are_of_what_stood_still_before_it(talk: Talk, still_s: float) -> None:
+    """Whether the first had come to its end when nothing came for a while, sound and arrival tell differently."""
+    talk.speak(0.4)
+    talk.now += still_s
+    said = talk.speak(0.4)
+    talk.backlog.turn_began(talk.now)
+    talk.rest(0.4)
+    talk.backlog.transcribed(talk.now)
+    assert numbers(talk.lose()) == said
+
+
+def test_what_is_asked(talk: Talk) -> None:
+    """Words, typed or told by the model, to which no answer has begun; not what a tool answered."""
+    assert not talk.backlog.asked
+    talk.send(Kind.ANSWER, "answer")
+    assert not talk.backlog.asked
+    talk.send(Kind.TURN, "typed")
+    assert talk.backlog.asked
+    talk.backlog.turn_began(talk.now)
+    assert not talk.backlog.asked
+    talk.backlog.turn_over()
+    talk.speak(0.4)
+    talk.rest(0.6)
+    assert not talk.backlog.asked
+    talk.backlog.transcribed(talk.now)
+    assert talk.backlog.asked
+    talk.lose()
+    assert not talk.backlog.asked
+
+
 @pytest.mark.parametrize("begun", [False, True], ids=["after them", "while they came"])
 def test_words_are_not_of_what_is_said_later(talk: Talk, begun: bool) -> None:
     talk.speak(0.4)

@@ -46,10 +46,11 @@ class Reader:
 
 @dataclass(frozen=True)
 class Briefing:
-    """Turns to be told, oldest first, and whether the model is to answer the last of them."""
+    """Turns to be told, oldest first; whether the model is to answer the last of them; the ids of the events told."""
 
     contents: list[Content]
     open_question: bool
+    told: frozenset[str] = frozenset()
 
 
 def brief(
@@ -82,7 +83,8 @@ def brief(
     asks = asking is not None
     contents = contents_of(told, agent=reader.agent) if asks or reader.only_open is None else []
     approvals = {request.call.id for request in open_requests(events).values()}
-    return Briefing(contents, open_question=asks and not _is_working(news, {*running, *approvals}))
+    ids = frozenset(event.id for event in told) if contents else frozenset[str]()
+    return Briefing(contents, open_question=asks and not _is_working(news, {*running, *approvals}), told=ids)
 
 
 def _asking(told: Sequence[Event], agent: str | None) -> Event | None:

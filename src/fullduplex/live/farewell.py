@@ -59,15 +59,22 @@ class Farewell:
         self.line = line
         self._asked = False
 
-    async def speak_out(self, retired: Line, line: Line, question: Content | None) -> None:
-        """Lets `retired` speak on; `line` is asked for the answer to `question` when it does not end in time."""
-        await self._listen(retired, LAST_WORDS_S)
+    async def speak_out(self, retired: Line, line: Line, question: Content | None, told: frozenset[str]) -> None:
+        """Lets `retired` speak on; `line` is asked for the answer to `question` when it does not end in time.
+
+        `line` knows the events `told`. Where words of the answer are among them, the question came behind those, and
+        `retired` knows nothing of it: then `line` is asked when that has ended.
+        """
+        is_newer = question is not None and not told.isdisjoint(self._conversation.said)
+        await self._listen(retired, math.inf if is_newer else LAST_WORDS_S)
+        if is_newer and self.line is retired:
+            self.let_go()
         try:
             if retired.has_finished:
-                await self._tell_of_it(line)
+                await self._tell_of_it(line, told)
                 await self._uplink.ask_later(line)
-            elif question is not None and (self.line, self._in_use()) == (retired, line) and not self._goes_on:
-                self._asked = True
+            if question is not None and self._is_to_be_asked(line, retired, is_newer):
+                self._asked = not is_newer
                 await line.connection.send_history([], turn_complete=True)
                 self._uplink.note(LiveRequest(content=question), line)
         except ModelError as error:
@@ -75,6 +82,12 @@ class Farewell:
         await self._listen(retired)
         if self.line is retired and self._in_use() is line:  # else the line after that one sees to it
             self.let_go()
+
+    def _is_to_be_asked(self, line: Line, retired: Line, is_newer: bool) -> bool:
+        """Whether the question is still open, and nothing has been said since."""
+        if self._in_use() is not line or self._goes_on:
+            return False
+        return self.line is None if is_newer else self.line is retired
 
     def finished(self) -> None:
         """The line came to the end of its answer after all: nobody needs it again."""
@@ -117,8 +130,8 @@ class Farewell:
         """Whether the user has said something since the line in use was told of the session."""
         return self._uplink.backlog.owed or self._uplink.backlog.speech or self._uplink.goes_on
 
-    async def _tell_of_it(self, line: Line) -> None:
-        said = frozenset(self._conversation.said)
+    async def _tell_of_it(self, line: Line, told: frozenset[str]) -> None:
+        said = self._conversation.said - told
         await self._conversation.kept()
         answer = contents_of(event for event in self._session.events if event.id in said)
         if answer and line is self._in_use():

@@ -231,16 +231,19 @@ class Supervisor:
 
     async def _send(self, line: Line) -> None:
         """Tells `line` what it does not know, then what the user says."""
+        asked = self._uplink.backlog.asked
         again = self._uplink.take_back(afresh=line.handle is None)
         if line.request.history_follows:
-            await self._brief(line, again)
+            await self._brief(line, again, asked=asked)
         if (words := opens(self._session, self._agent, line.request)) is not None:
             await line.connection.greet(words)
         await self._uplink.send_again(line)
         line.is_up_to_date = True
         await self._uplink.send(line)
 
-    async def _brief(self, line: Line, again: set[str]) -> None:
+    async def _brief(self, line: Line, again: set[str], *, asked: bool) -> None:
+        """Tells `line` what it does not know, and asks for an answer to the user's last words, if that is `asked`, also
+        where an answer stands behind them: a line that was left has given it to earlier ones."""
         await self._conversation.kept()
         news = brief(
             self._session.events,
@@ -255,13 +258,14 @@ class Supervisor:
         contents = news.contents
         if self._compression is not None and line.handle is None:
             contents = await self._compression.fit(contents)
-        asks = news.open_question and not self._uplink.goes_on
+        is_behind = asked and bool(contents) and contents[-1].role == "model" and not self._tools.awaited
+        asks = (news.open_question or is_behind) and not self._uplink.goes_on
         if contents:
             await line.connection.send_history(contents, turn_complete=asks and self._farewell.line is None)
             line.told = line.connection.messages_sent or 0
         if (retired := self._farewell.line) is not None:
             question = contents[-1] if asks else None
-            self._begin(self._farewell.speak_out(retired, line, question), "last words")
+            self._begin(self._farewell.speak_out(retired, line, question, news.told), "last words")
         elif asks:
             self._uplink.note(LiveRequest(content=contents[-1]), line)
 

@@ -24,6 +24,7 @@ from fullduplex.turns.utterances import (
     LOOK_BACK_S,
     PAUSE_S,
     PRE_ROLL_BYTES,
+    STOOD_STILL_S,
     Entry,
     Kind,
     before_open_speech,
@@ -61,6 +62,7 @@ class Backlog(Generic[T]):
         "_max_bytes",
         "_spoke_at",
         "_sure",
+        "_to_come",
         "_trim_at",
         "_unanswered",
         "_uncovered",
@@ -81,6 +83,7 @@ class Backlog(Generic[T]):
         self._heard_out = 0  # and so many stood before a pause of the user's then
         self._began_at: float | None = None  # when that was
         self._worded = 0  # so many stood here when the latest words came, which may be of more than one turn
+        self._to_come = 0  # words of so many turns may still come of what is not here any more
         self._unanswered = False
         self._gone_until: tuple[int, int | None] = (0, None)  # line and message of the latest speech that is not here
         self._spoke_at: tuple[float, float] | None = None
@@ -130,15 +133,21 @@ class Backlog(Generic[T]):
         late = self._is_loud(0, self._marked)
         if self._is_loud(0, self._sure):
             told = self._sure
+            self._to_come = self._turns(told) - 1
         elif late:
             told = self._first_turn(self._marked)
         elif self._began_at is not None and self._is_loud(0, self._heard_out):
             told = self._first_turn(self._heard_out)  # what came into the answer is told of after it
+        elif self._to_come:
+            told = 0
+            self._to_come -= 1
         else:
-            told = self._first_turn(self._boundary())
+            # In an answer they are of what stood still before that began, though it seemed to go on.
+            still_s = math.inf if self._began_at is None else STOOD_STILL_S
+            told = self._first_turn(self._ended, still_s=still_s)
         self._unanswered |= self._is_loud(self._marked, told)
         self._in_words(told)
-        self._worded = self._boundary() if self._began_at is None else self._heard_out
+        self._worded = self._ended if self._began_at is None else self._heard_out
 
     def turn_began(self, now: float) -> None:
         """The model answers, or speaks of its own accord; or it goes on, after a tool."""
@@ -163,6 +172,7 @@ class Backlog(Generic[T]):
             return
         self._sure = self._marked
         if self._is_loud(0, worded := min(self._marked, self._worded)):
+            self._to_come = self._turns(worded)
             self._in_words(worded)
 
     def interrupted(self, now: float) -> None:
@@ -178,11 +188,13 @@ class Backlog(Generic[T]):
             self._marked = min(self._marked, self._sure)
         self._sure = self._marked
         self._began_at = None
+        self._to_come = 0
 
     def turn_over(self) -> None:
         """The model's turn is complete, and what it answered is settled."""
         self.settled()
         self._began_at = None
+        self._to_come = 0
         # What a tool answered in the middle of this turn was used in it.
         for number in range(len(self._entries) - 1, -1, -1):
             if self._entries[number].kind is Kind.ANSWER:
@@ -230,6 +242,12 @@ class Backlog(Generic[T]):
         return gone_on == line and until is not None and until > index
 
     @property
+    def asked(self) -> bool:
+        """Whether words of the user's, typed or put into words by the model, wait for an answer that has not begun."""
+        fresh = islice(self._entries, self._marked, None)
+        return self._unanswered or any(entry.kind is Kind.TURN for entry in fresh)
+
+    @property
     def owed(self) -> bool:
         """Whether words of the user's or a tool's answer wait for the model's next turn."""
         return self._unanswered or any(entry.kind in (Kind.TURN, Kind.ANSWER) for entry in self._entries)
@@ -271,7 +289,7 @@ class Backlog(Generic[T]):
             if wanted:
                 again.append(entry.whole)
         self._bytes, self._frames, self._trim_at, self._marked, self._sure = 0, 0, TRIM_EVERY_BYTES, 0, 0
-        self._heard_out = self._worded = 0
+        self._heard_out = self._worded = self._to_come = 0
         self._began_at = None
         self._unanswered = False
         return again
@@ -339,8 +357,22 @@ class Backlog(Generic[T]):
     def _boundary(self, pause_s: float = PAUSE_S, look_back_s: float = LOOK_BACK_S) -> int:
         return before_open_speech(self._entries, pause_s, look_back_s)
 
-    def _first_turn(self, count: int, *, asks: bool = False) -> int:
-        return before_second_turn(self._entries, count, asks=asks, begun=asks and self._unanswered)
+    @property
+    def _ended(self) -> int:
+        """How many stand before what the user still says, however long that is: words that are whole are not of it."""
+        return self._boundary(look_back_s=math.inf)
+
+    def _first_turn(self, count: int, *, asks: bool = False, still_s: float = math.inf) -> int:
+        begun = asks and self._unanswered
+        return before_second_turn(self._entries, count, asks=asks, begun=begun, still_s=still_s)
+
+    def _turns(self, count: int) -> int:
+        """How many turns the user's speech among the first `count` entries may be."""
+        entries, turns = list(islice(self._entries, count)), 0
+        while any(entry.loud for entry in entries):
+            del entries[: before_second_turn(entries, len(entries), asks=False, begun=False)]
+            turns += 1
+        return turns
 
     @staticmethod
     def _is_before(entry: Entry[T], line: int, index: int) -> bool:

@@ -5,6 +5,7 @@ Which of it the model has is the business of `backlog`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from enum import Enum
 from itertools import islice
@@ -22,6 +23,7 @@ PRE_ROLL_BYTES = 3_200  # how a first syllable begins is quiet
 PAUSE_S = 0.25
 TURN_PAUSE_S = 0.5  # after which models may take the user's turn for ended
 LONG_PAUSE_S = 1.0  # after which every model does
+STOOD_STILL_S = 0.85  # where nothing comes for so long: as LONG_PAUSE_S, less a chunk, at whose ends others look
 LOOK_BACK_S = 2.0
 
 
@@ -94,13 +96,17 @@ def before_open_speech(entries: Sequence[Entry[Any]], pause_s: float, look_back_
     return boundary
 
 
-def before_second_turn(entries: Sequence[Entry[Any]], count: int, *, asks: bool, begun: bool) -> int:
+def before_second_turn(
+    entries: Sequence[Entry[Any]], count: int, *, asks: bool, begun: bool, still_s: float = math.inf
+) -> int:
     """How many of the first `count` entries stand before the second of the user's turns that are among them: of the
     spoken ones, or (`asks`) of all that ask for an answer. `begun`: the first of them stood before all entries.
 
-    What parts spoken turns is what the model hears of it: silence and signals. When they came says nothing.
+    What parts spoken turns is what the model hears of it: silence and signals. When they came says nothing, unless
+    nothing came for `still_s`.
     """
     quiet = TURN_PAUSE_S if begun else 0.0
+    last: float | None = None
     for number, entry in enumerate(islice(entries, count)):
         typed = asks and entry.kind in (Kind.TURN, Kind.ANSWER)
         if begun and (typed or entry.kind is Kind.START):
@@ -109,8 +115,14 @@ def before_second_turn(entries: Sequence[Entry[Any]], count: int, *, asks: bool,
             begun = True
         if typed or entry.kind is Kind.SIGNAL:
             quiet = TURN_PAUSE_S
+        seconds = len(entry.audio) / BYTES_A_SECOND
+        if entry.audio:
+            came = entry.at - entry.waited
+            if last is not None and came - seconds - last > still_s:
+                quiet = TURN_PAUSE_S
+            last = came
         if not entry.loud:
-            quiet += len(entry.audio) / BYTES_A_SECOND
+            quiet += seconds
             continue
         if begun and quiet >= TURN_PAUSE_S:
             return _with_pre_roll(entries, number)

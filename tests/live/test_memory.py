@@ -394,6 +394,11 @@ _FOUND = [
     "speak 0, rest 0, speak 0, begin 0, speak 0, speak 0, go away 0, transcribe 0",
     # words, in an answer, of what stood still when it began
     "speak 3, go away 3, wait 3, speak 3, begin 0, rest 0, transcribe 0, go away 0",
+    # speech that goes on for long, and was sent again at once
+    f"speak 0, rest 0, speak 0{4 * ', speak 3'}, transcribe 0, lose 0, speak 3, begin 0, transcribe 0, lose 0",
+    "speak 0, speak 3, speak 3, speak 3, speak 3, speak 3, transcribe 0, lose 0",
+    "speak 0, speak 3, wait 3, type 0, begin 0, interrupt 0, lose 0",
+    "speak 0, wait 3, speak 3, begin 0, transcribe 0, lose 0",
     # the beginning of an answer that the line after the next was told at once
     "type 0, begin 0, type 0, go away 0, rest 0, lose 0, speak 0, end 0",
     # what was said and typed to a line that was lost, while the one before still answered something else

@@ -918,6 +918,17 @@ def test_words_are_not_of_what_is_still_being_said_however_long_that_is(talk: Ta
     assert numbers(talk.lose()) == said
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_speech_that_goes_on_is_answered_when_it_left_long_ago(talk: Talk, at_once: bool) -> None:
+    """Sent again, all of it leaves at once: an answer that begins soon after that is to what was before it."""
+    said = talk.speak(LOOK_BACK_S + 1.0)
+    if at_once:
+        talk.lose()
+    talk.backlog.turn_began(talk.now)
+    talk.backlog.turn_over()
+    assert numbers(talk.lose()) == (said if at_once else [])
+
+
 @tellings
 def test_words_of_a_second_turn_are_not_of_what_was_said_into_the_answer_to_both(talk: Talk, told: str | None) -> None:
     two(talk, TURN_PAUSE_S + 0.02)

@@ -72,16 +72,19 @@ def before_open_speech(entries: Sequence[Entry[Any]], pause_s: float, look_back_
     """How many of `entries` stand before the speech that still goes on at their end.
 
     Pauses within it are shorter than `pause_s`: in audio, which is all that a model hears, or where none came for very
-    long. An answer is never begun long after the speech that it answers: what goes on for longer than `look_back_s` was
-    heard, too.
+    long. An answer is never begun long after the speech that it answers: what goes on for longer than `look_back_s` and
+    did not leave at once, was heard, too.
     """
     boundary = len(entries)
     seen = quiet = 0.0
     began: float | None = None  # when the speech after `entry` did
+    last: float | None = None  # when the latest audio left
     for number in range(len(entries) - 1, -1, -1):
         entry = entries[number]
         if entry.kind is Kind.START:
             return number
+        if last is None and entry.audio:
+            last = entry.at
         seconds = len(entry.audio) / BYTES_A_SECOND
         seen += seconds
         quiet = 0.0 if entry.loud else quiet + seconds
@@ -91,7 +94,7 @@ def before_open_speech(entries: Sequence[Entry[Any]], pause_s: float, look_back_
             return boundary
         if entry.loud:
             boundary, began = number, came - seconds
-        if seen > look_back_s:
+        if last is not None and min(seen, last - entry.at) > look_back_s:
             return len(entries)
     return boundary
 

@@ -333,6 +333,19 @@ async def test_words_that_nobody_could_judge_any_more_are_not_kept() -> None:
 
 
 @virtual
+async def test_a_run_that_does_not_begin_leaves_in_its_queue_what_was_typed() -> None:
+    def broken(_: Any) -> str:
+        raise ValueError("no instruction")
+
+    call = await Call.start(instruction=broken)
+    call.queue.send_content(user("a secret"))
+    with pytest.raises(ValueError, match="no instruction"):
+        await call.reader
+    assert await call.saved_short() == []
+    assert [request.content for request in call.queue.waiting()] == [user("a secret")]
+
+
+@virtual
 async def test_a_backend_whose_messages_just_end_does_not_spin() -> None:
     class Mute(ScriptedModel):
         @asynccontextmanager

@@ -148,7 +148,8 @@ class Conductor:
         try:
             with contextlib.suppress(FullduplexError):
                 self._conversation.end()
-                self._channel.uplink.keep_unsent()
+                if self._channel.is_begun:
+                    self._channel.uplink.keep_unsent()
             if self._recorder is not None:
                 await self._recorder.finish(self._settings.store_deadline_s)
             with contextlib.suppress(FullduplexError):

@@ -13,10 +13,9 @@ import asyncio
 from fullduplex.errors import FullduplexError, QueueFull
 from fullduplex.events import Event
 from fullduplex.turns.media_queue import Kind, Limits, MediaQueue
-from fullduplex.turns.sound import sound_of
+from fullduplex.turns.sound import BEHIND_S, sound_of
 
 LIMITS = Limits(max_messages=100_000, max_audio_s=300.0, keep_audio_s=60.0)
-BEHIND_S = 0.1
 
 
 class Outbox:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from fullduplex.errors import FullduplexError
 from fullduplex.events import Event
-from fullduplex.turns.sound import sound_of
+from fullduplex.turns.sound import BEHIND_S, sound_of
 
 
 class ClientTooSlow(FullduplexError):
@@ -26,7 +26,6 @@ class ClientTooSlow(FullduplexError):
 
 
 _SWEEP_AT = 1_000
-_BEHIND_S = 0.1
 
 
 @dataclass(slots=True)
@@ -106,7 +105,7 @@ class Outbox:
             await self._reader
 
     def _is_behind(self) -> bool:
-        return bool(self._audio) and self._now() - self._audio[0].since > _BEHIND_S
+        return bool(self._audio) and self._now() - self._audio[0].since > BEHIND_S
 
     def _put_audio(self, entry: _Entry) -> None:
         self._audio.append(entry)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from fullduplex.events import Event
 from fullduplex.turns.media_queue import audio_seconds
 
+BEHIND_S = 0.1
+"""Whoever has let an event wait for longer is behind, and is given no sound of an answer that is interrupted."""
+
 
 def sound_of(event: Event) -> float:
     """Seconds of audio in an event that holds nothing else worth keeping; 0 for every other event."""
